@@ -1,0 +1,57 @@
+# `make demo` and `make up` need Python >= 3.11, make and git; all else is installed from the locks.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: up demo test check lint unit bench lock clean help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "aMaze needs Python >= 3.11 on PATH (or make PYTHON=/path/to/python)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml amaze_sdk/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . -e amaze_sdk
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+up: $(VENV)/.runtime ## start the platform
+	$(BIN)/amaze up
+
+demo: $(VENV)/.runtime ## the platform with a mock provider and two agents: watch calls pass and be refused
+	$(BIN)/amaze demo
+
+test: $(VENV)/.dev check ## everything that CI runs
+check: lint unit ## gates: format, lint, types, arrows, tests with coverage
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	bash tests/prepare.sh
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --include='amaze_proxy/policy/*,amaze_proxy/protocols/*' --fail-under=100
+	$(BIN)/coverage report --fail-under=85
+
+bench: $(VENV)/.dev ## ours beside plain mitmproxy and direct calls; writes docs/benchmarks.md
+	$(BIN)/python benchmarks/run.py
+
+lock: $(VENV)/.dev ## make the lock files anew
+	$(BIN)/uv pip compile -q pyproject.toml amaze_sdk/pyproject.toml requirements/build.in --extra ui --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --universal --python-version 3.11 -o requirements/runtime.txt
+	$(BIN)/uv pip compile -q pyproject.toml amaze_sdk/pyproject.toml requirements/build.in requirements/dev.in --extra ui --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --universal --python-version 3.11 -o requirements/dev.txt
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .tools .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

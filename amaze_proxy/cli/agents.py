@@ -1,0 +1,90 @@
+"""`amaze agents …`: identities and their state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from amaze_proxy.cli.client import Control
+from amaze_proxy.cli.common import Failed, json_option, settings_of, show, show_one
+
+_COLUMNS = ("agent_id", "status", "owner", "created_ms")
+agent_argument = click.argument("agent_id")
+
+
+@click.group()
+def agents() -> None:
+    """Agents: create, approve, quarantine, rotate.
+
+    \b
+    amaze agents create research-agent --policy policy.yaml
+    amaze agents list --status pending
+    amaze agents approve research-agent
+    """
+
+
+@agents.command("list")
+@click.option("--status", help="pending, approved, quarantined or rejected")
+@json_option
+def list_(status: str | None, as_json: bool) -> None:
+    """All agents."""
+    params = {"status": status} if status else None
+    answer = Control(settings_of()).json("GET", "/agents", params=params)
+    show(answer["agents"], _COLUMNS, as_json)
+
+
+@agents.command()
+@agent_argument
+@click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--owner", help="who answers for it")
+@json_option
+def create(agent_id: str, policy: Path | None, owner: str | None, as_json: bool) -> None:
+    """A new, approved agent; prints its credential, once."""
+    body: dict[str, Any] = {"agent_id": agent_id}
+    if policy is not None:
+        body["policy"] = _document(policy)
+    if owner:
+        body["owner"] = owner
+    answer = Control(settings_of()).json("POST", "/agents", json=body)
+    show_one(answer, as_json)
+
+
+def _document(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Failed(f"{path} is not YAML or JSON: {error}") from None
+
+
+@agents.command("show")
+@agent_argument
+@json_option
+def show_(agent_id: str, as_json: bool) -> None:
+    """One agent."""
+    show_one(Control(settings_of()).json("GET", f"/agents/{agent_id}"), as_json)
+
+
+def _act(verb: str, about: str) -> None:
+    @agents.command(verb, help=about)
+    @agent_argument
+    @json_option
+    def act(agent_id: str, as_json: bool) -> None:
+        show_one(Control(settings_of()).json("POST", f"/agents/{agent_id}/{verb}"), as_json)
+
+
+_act("approve", "Let a pending agent, or its pending credential, work.")
+_act("reject", "Refuse a pending agent.")
+_act("quarantine", "Stop an agent at once: its next call and what it has running.")
+_act("release", "Let a quarantined agent work again.")
+_act("rotate", "A new credential; the old one works for a grace period.")
+
+
+@agents.command()
+@agent_argument
+@click.confirmation_option(prompt="Delete the agent, its credentials and its policy in force?")
+def delete(agent_id: str) -> None:
+    """Remove an agent."""
+    Control(settings_of()).call("DELETE", f"/agents/{agent_id}")

@@ -1,0 +1,108 @@
+"""`amaze audit …`: the records of calls."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+from rich.text import Text
+
+from amaze_proxy.cli.client import Control
+from amaze_proxy.cli.common import console, json_option, settings_of
+
+_WIDTHS = (("time", 12), ("agent", 18), ("target", 30), ("verdict", 9), ("reason", 22))
+_NUMBERS = (("tokens", 7), ("cost $", 9), ("ms", 8))
+_POLL_S = 0.5
+
+
+@click.group()
+def audit() -> None:
+    """The audit log.
+
+    \b
+    amaze audit tail                     follow every agent's calls
+    amaze audit tail research-agent -n 20 --no-follow
+    """
+
+
+@audit.command()
+@click.argument("agent_id", required=False)
+@click.option("-n", "--lines", default=10, show_default=True, help="records to begin with")
+@click.option("--follow/--no-follow", default=True, help="go on with new records")
+@json_option
+def tail(agent_id: str | None, lines: int, follow: bool, as_json: bool) -> None:
+    """Calls as they are decided; all agents unless one is named."""
+    if not as_json:
+        console.print(heading())
+    for record in _records(Control(settings_of()), agent_id, lines, follow):
+        if as_json:
+            click.echo(json.dumps(record))
+        else:
+            console.print(line(record))
+
+
+def _records(
+    control: Control, agent_id: str | None, lines: int, follow: bool
+) -> Iterator[Mapping[str, Any]]:
+    seen: set[str] = set()
+    first = True
+    while True:
+        for record in _latest(control, agent_id, lines if first else 200):
+            if record["decision_id"] not in seen:
+                seen.add(record["decision_id"])
+                yield record
+        if not follow:
+            return
+        first = False
+        time.sleep(_POLL_S)
+
+
+def _latest(control: Control, agent_id: str | None, limit: int) -> list[Mapping[str, Any]]:
+    ids = [agent_id] if agent_id else _all_ids(control)
+    found = [
+        record
+        for each in ids
+        for record in control.json("GET", f"/agents/{each}/audit", params={"limit": str(limit)})
+    ]
+    return sorted(found, key=lambda record: int(record["ts"]))[-limit:]
+
+
+def _all_ids(control: Control) -> list[str]:
+    return [agent["agent_id"] for agent in control.json("GET", "/agents")["agents"]]
+
+
+def heading() -> Text:
+    """The columns of `line`."""
+    words = [f"{name:<{width}}" for name, width in _WIDTHS]
+    words += [f"{name:>{width}}" for name, width in _NUMBERS]
+    return Text(" ".join(words), style="bold", no_wrap=True)
+
+
+def line(record: Mapping[str, Any]) -> Text:
+    """One record for the terminal: agent, target, verdict, reason, tokens, cost, latency."""
+    verdict, style = _verdict(record)
+    at = time.strftime("%H:%M:%S", time.localtime(record["ts"] / 1000))
+    target = record["model"] or record["tool"] or record["target"]
+    if record["model"]:
+        target = f"{record['target'].split('.')[-2]}/{record['model']}"
+    reason = record["denial_reason"] or record["alert"] or record["error"]
+    cells = (f"{at}.{record['ts'] % 1000:03d}", record["agent_id"], target, verdict, reason)
+    words = [f"{cell[:width]:<{width}}" for cell, (_, width) in zip(cells, _WIDTHS, strict=True)]
+    tokens = record["tokens_in"] + record["tokens_out"]
+    cost = record["cost_microusd"] / 1e6
+    numbers = (f"{tokens:,}", f"{cost:.6f}", f"{record['latency_ms']:.1f}")
+    words += [f"{cell:>{width}}" for cell, (_, width) in zip(numbers, _NUMBERS, strict=True)]
+    return Text(" ".join(words), style=style, no_wrap=True)
+
+
+def _verdict(record: Mapping[str, Any]) -> tuple[str, str]:
+    if record["denied"]:
+        return "refused", "red"
+    if record["would_deny"]:
+        return "shadow", "yellow"
+    if record["alert"] or record["error"]:
+        return "allowed", "yellow"
+    return "allowed", "green"

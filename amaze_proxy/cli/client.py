@@ -1,0 +1,75 @@
+"""The command line's client of the control API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from amaze_proxy.cli.common import Failed
+from amaze_proxy.settings import Settings
+
+
+class Control:
+    """Calls the control API as an administrator; every failure is a `Failed` that says the fix."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.control_url
+        self._key = settings.admin_key or _saved_key(settings)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: str | None = None,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """One call; raises Failed unless it succeeded."""
+        sent = dict(headers or {})
+        if self._key:
+            sent["authorization"] = f"Bearer {self._key}"
+        if content is not None:
+            sent.setdefault("content-type", "application/yaml")
+        try:
+            with httpx.Client(base_url=self._url, trust_env=False, timeout=30) as client:
+                answer = client.request(
+                    method, path, json=json, content=content, params=params, headers=sent
+                )
+        except httpx.HTTPError as error:
+            raise Failed(
+                f"the control API at {self._url} does not answer ({error}); is `amaze up` running?"
+            ) from None
+        if answer.is_success:
+            return answer
+        raise Failed(_words(answer))
+
+    def json(self, method: str, path: str, **kwargs: Any) -> Any:
+        """The JSON of one call."""
+        return self.call(method, path, **kwargs).json()
+
+
+def admin_key_file(data_dir: Path) -> Path:
+    """Where the first start leaves the admin key for the command line on this machine (0600)."""
+    return data_dir / "admin.key"
+
+
+def _saved_key(settings: Settings) -> str:
+    try:
+        return admin_key_file(settings.data_dir).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        problem = answer.json()
+        text = problem.get("detail") or problem.get("title") or answer.text
+    except (ValueError, AttributeError):
+        text = answer.text[:300]
+    if answer.status_code == 401:
+        return f"{text} (set AMAZE_ADMIN_KEY to the admin API key)"
+    return f"{text} [HTTP {answer.status_code}]"

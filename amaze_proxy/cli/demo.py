@@ -1,0 +1,92 @@
+"""`amaze demo`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+from rich.text import Text
+
+from amaze_proxy import installation, logs
+from amaze_proxy.cli.audit import heading, line
+from amaze_proxy.cli.client import admin_key_file
+from amaze_proxy.cli.common import console, plainly, settings_of, settings_options
+from amaze_proxy.cli.platform import running, store_url
+from amaze_proxy.demo import cast, stage
+from amaze_proxy.settings import Settings, SettingsError
+from amaze_proxy.store.errors import StoreError
+from amaze_proxy.supervisor import StartError, Supervisor, until_signal
+
+
+@click.command()
+@settings_options
+@click.option("--exit", "leave", is_flag=True, help="stop when the scenes are played")
+@plainly(SettingsError, StoreError, StartError)
+def demo(leave: bool, **flags: str | None) -> None:
+    """Watch calls pass and be refused: a mock provider, two agents, no API key."""
+    settings = stage.demo_settings(settings_of(flags))
+    installation.prepare(settings)
+    logs.configure(settings, "demo")
+    asyncio.run(_demo(settings, leave))
+
+
+async def _demo(settings: Settings, leave: bool) -> None:
+    async with stage.mock_provider(settings) as pointed, store_url(pointed) as url:
+        platform = await running(pointed, url)
+        try:
+            await _play(pointed, platform)
+            if not leave:
+                _what_next(pointed)
+                await until_signal()
+        finally:
+            await platform.stop()
+
+
+async def _play(settings: Settings, platform: Supervisor) -> None:
+    key = settings.admin_key or admin_key_file(settings.data_dir).read_text().strip()
+    operator = stage.Operator(settings, key)
+    ca_pem = settings.data_dir / "ca" / "ca.pem"
+    credentials = {name: await operator.hire(name) for name in cast.POLICIES}
+    env = {
+        name: stage.environment(settings, ca_pem, name, credential)
+        for name, credential in credentials.items()
+    }
+    seen = {r["decision_id"] for name in env for r in await operator.records(name)}
+    await stage.start_researcher(
+        platform, settings, env[cast.RESEARCHER], credentials[cast.RESEARCHER]
+    )
+    console.print(Text("\nEach line is a call that the proxy decided:\n", style="bold"))
+    console.print(heading())
+    for scene in cast.SCENES:
+        _caption(f"{cast.RESEARCHER} (SDK): {scene.about}")
+        path = f"/agents/{cast.RESEARCHER}/messages"
+        await operator.call("POST", path, json={"message": scene.message})
+        await _show_new(operator, cast.RESEARCHER, seen)
+    _caption(f"{cast.WRITER} (HTTP_PROXY alone): streams, until its budget of the window is gone")
+    await stage.run_writer(env[cast.WRITER])
+    await _show_new(operator, cast.WRITER, seen)
+
+
+async def _show_new(operator: stage.Operator, agent_id: str, seen: set[Any]) -> None:
+    for record in await operator.records(agent_id):
+        if record["decision_id"] not in seen:
+            seen.add(record["decision_id"])
+            console.print(line(record))
+
+
+def _caption(text: str) -> None:
+    console.print(Text(text, style="dim"))
+
+
+def _what_next(settings: Settings) -> None:
+    console.print(
+        Text(
+            f"\nThe platform goes on running: proxy {settings.proxy_url}, control API "
+            f"{settings.control_url}. In another terminal:\n\n"
+            f"  export AMAZE_DATA_DIR={settings.data_dir}\n"
+            f"  amaze audit tail --no-follow      amaze policy get {cast.WRITER}\n"
+            f"  amaze agents quarantine {cast.WRITER}\n\nCtrl-C stops it."
+        ),
+        highlight=False,
+    )

@@ -1,0 +1,175 @@
+"""`amaze up`, `proxy`, `control`, `config`: the platform's processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+
+import click
+from rich.panel import Panel
+
+from amaze_proxy import controller, installation, logs
+from amaze_proxy.cli.client import admin_key_file
+from amaze_proxy.cli.common import (
+    Failed,
+    console,
+    json_option,
+    plainly,
+    settings_of,
+    settings_options,
+    show,
+)
+from amaze_proxy.history.errors import HistoryError
+from amaze_proxy.proxy import master
+from amaze_proxy.settings import Settings, SettingsError, load, names, shown
+from amaze_proxy.store.embedded import EmbeddedValkey
+from amaze_proxy.store.errors import StoreError
+from amaze_proxy.supervisor import Spec, StartError, Supervisor, python, until_signal
+from amaze_proxy.wire.ca_files import CaError
+
+_PLAIN = plainly(SettingsError, StoreError, HistoryError, CaError, StartError)
+
+
+@contextlib.asynccontextmanager
+async def store_url(settings: Settings) -> AsyncIterator[str]:
+    """The store's address: the settings', or the embedded server's, started (or adopted) now."""
+    if settings.redis_url:
+        yield settings.redis_url
+        return
+    embedded = EmbeddedValkey(settings.data_dir / "valkey")
+    await asyncio.to_thread(embedded.start)
+    try:
+        yield embedded.url
+    finally:
+        await asyncio.to_thread(embedded.stop)
+
+
+async def running(
+    settings: Settings, redis_url: str, extra: Mapping[str, str] | None = None
+) -> Supervisor:
+    """Control and proxy, started in this order and ready."""
+    env = {
+        **os.environ,
+        **logs.as_environment(settings),
+        "AMAZE_REDIS_URL": redis_url,
+        "AMAZE_SUPERVISED": "1",
+        **(extra or {}),
+    }
+    supervisor = Supervisor()
+    try:
+        control_health = f"{settings.control_url}/health"
+        await supervisor.start(
+            Spec("control", python("amaze_proxy.cli", "control"), env, control_health)
+        )
+        proxy_health = f"{settings.proxy_url}/health"
+        await supervisor.start(Spec("proxy", python("amaze_proxy.cli", "proxy"), env, proxy_health))
+    except BaseException:
+        await supervisor.stop()
+        raise
+    return supervisor
+
+
+@click.command()
+@settings_options
+@click.option("--no-ui", is_flag=True, help="without the web UI")
+@_PLAIN
+def up(no_ui: bool, **flags: str | None) -> None:
+    """Start the platform: store, control API, proxy. Ctrl-C stops it."""
+    settings = settings_of(flags)
+    installation.prepare(settings)
+    logs.configure(settings, "up")
+    asyncio.run(_up(settings))
+
+
+async def _up(settings: Settings) -> None:
+    first = not admin_key_file(settings.data_dir).exists()
+    async with store_url(settings) as url:
+        supervisor = await running(settings, url)
+        try:
+            console.print(_screen(settings, first))
+            await until_signal()
+        finally:
+            await supervisor.stop()
+
+
+def _screen(settings: Settings, first: bool) -> Panel:
+    lines = [
+        f"proxy        {settings.proxy_url}",
+        f"control API  {settings.control_url}   (OpenAPI: /openapi.json)",
+        f"CA           {settings.data_dir / 'ca' / 'ca.pem'}   ({settings.control_url}/ca.pem)",
+        f"data         {settings.data_dir}",
+        "",
+    ]
+    key_file = admin_key_file(settings.data_dir)
+    if first and key_file.exists() and not settings.admin_key:
+        lines += [
+            f"admin API key (shown this once, kept for the command line in {key_file}):",
+            f"  {key_file.read_text().strip()}",
+            "",
+        ]
+    lines += [
+        "next:",
+        "  amaze agents create my-agent --policy examples/policy-flexible.yaml",
+        "  amaze run --agent my-agent -- python agent.py",
+        "  amaze audit tail",
+    ]
+    return Panel("\n".join(lines), title="aMaze is up", expand=False)
+
+
+def _serve(
+    settings: Settings, name: str, serve: Callable[[Settings, str], Awaitable[None]]
+) -> None:
+    installation.prepare(settings)
+    logs.configure(settings, name)
+    if os.environ.get("AMAZE_SUPERVISED"):
+        installation.die_with_parent()
+
+    async def main() -> None:
+        async with store_url(settings) as url:
+            await serve(settings, url)
+
+    asyncio.run(main())
+
+
+@click.command()
+@settings_options
+@_PLAIN
+def proxy(**flags: str | None) -> None:
+    """Run the proxy alone (its store: AMAZE_REDIS_URL, or the embedded one)."""
+    _serve(settings_of(flags), "proxy", master)
+
+
+@click.command()
+@settings_options
+@_PLAIN
+def control(**flags: str | None) -> None:
+    """Run the control API alone (its store: AMAZE_REDIS_URL, or the embedded one)."""
+    settings = settings_of(flags)
+    key_file = admin_key_file(settings.data_dir)
+
+    def keep(key: str) -> None:
+        controller.keep_admin_key(key_file, key)
+        if not os.environ.get("AMAZE_SUPERVISED"):
+            click.echo(f"admin API key (shown this once, kept in {key_file}): {key}", err=True)
+
+    _serve(settings, "control", lambda given, url: controller.serve(given, url, keep))
+
+
+@click.command()
+@settings_options
+@json_option
+def config(as_json: bool, **flags: str | None) -> None:
+    """What is in force, and where each value came from."""
+    try:
+        loaded = load(os.environ, flags)
+    except SettingsError as error:
+        raise Failed(str(error)) from None
+    values = shown(replace(loaded.settings))
+    rows = [
+        {"setting": name, "value": values[name], "from": loaded.origin[name], "about": about}
+        for name, about in names().items()
+    ]
+    show(rows, ("setting", "value", "from", "about"), as_json)

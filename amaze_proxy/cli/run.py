@@ -1,0 +1,109 @@
+"""`amaze run -- CMD`: any program as an agent, without a change in its code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import httpx
+
+from amaze_proxy import launch
+from amaze_proxy.cli.common import Failed, plainly, settings_of, usage_error
+from amaze_proxy.policy.ids import check_agent_id
+from amaze_proxy.settings import Settings
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--agent", "agent_id", envvar="AMAZE_AGENT_ID", help="who runs  [AMAZE_AGENT_ID]")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+@plainly(OSError)
+def run(agent_id: str | None, command: tuple[str, ...]) -> None:
+    """Run COMMAND as an agent: identity, proxy and CA in its environment.
+
+    The credential is AMAZE_CREDENTIAL, or the one that this machine keeps for the agent, or one
+    that is registered for now (a new agent has to be approved by an operator).
+
+    \b
+    amaze run --agent research-agent -- python agent.py
+    """
+    if not agent_id:
+        usage_error("say which agent runs: --agent ID, or AMAZE_AGENT_ID")
+    try:
+        check_agent_id(agent_id)
+    except ValueError as error:
+        usage_error(str(error))
+    settings = settings_of()
+    proxy_url = os.environ.get("AMAZE_PROXY_URL", settings.proxy_url)
+    control_url = os.environ.get("AMAZE_ORCHESTRATOR_URL", settings.control_url)
+    with httpx.Client(base_url=control_url, trust_env=False, timeout=10) as client:
+        ca_pem = _fetch_ca(client)
+        credential = os.environ.get("AMAZE_CREDENTIAL") or _credential(settings, client, agent_id)
+    trust = launch.write_trust(settings.data_dir / "trust", ca_pem, None)
+    env = launch.child_environment(
+        os.environ,
+        proxy_url=proxy_url,
+        agent_id=agent_id,
+        credential=credential,
+        ca_pem=trust.ca,
+        bundle=trust.bundle,
+        truststore=trust.truststore,
+    )
+    sys.exit(launch.exec_child(list(command), env))
+
+
+def _fetch_ca(client: httpx.Client) -> bytes:
+    try:
+        answer = client.get("/ca.pem")
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise Failed(
+            f"the CA certificate cannot be fetched from {client.base_url} ({error}); is `amaze up` "
+            "running? AMAZE_ORCHESTRATOR_URL says where the control API is"
+        ) from None
+    return answer.content
+
+
+def credential_file(data_dir: Path, agent_id: str) -> Path:
+    """Where this machine keeps the credential that it registered for an agent (0600)."""
+    return data_dir / "agents" / f"{agent_id}.cred"
+
+
+def save_credential(data_dir: Path, agent_id: str, credential: str) -> None:
+    """Keep a credential for the next run."""
+    path = credential_file(data_dir, agent_id)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(credential)
+    draft.replace(path)
+
+
+def _credential(settings: Settings, client: httpx.Client, agent_id: str) -> str:
+    path = credential_file(settings.data_dir, agent_id)
+    if path.exists():
+        return path.read_text().strip()
+    headers = {"X-Amaze-Enroll-Key": settings.enroll_key} if settings.enroll_key else {}
+    try:
+        answer = client.post("/register", json={"agent_id": agent_id}, headers=headers)
+    except httpx.HTTPError as error:
+        raise Failed(f"the agent cannot be registered: {error}") from None
+    if not answer.is_success:
+        raise Failed(f"the agent was not registered: {_detail(answer)}")
+    found = answer.json()
+    save_credential(settings.data_dir, agent_id, found["bearer_token"])
+    if found["status"] != "approved":
+        click.echo(
+            f"amaze: agent {agent_id} is {found['status']}: its calls are refused until an "
+            f"operator runs `amaze agents approve {agent_id}`",
+            err=True,
+        )
+    return str(found["bearer_token"])
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json().get("detail", answer.text))
+    except ValueError:
+        return answer.text[:300]

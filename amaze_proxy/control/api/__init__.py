@@ -1,0 +1,1 @@
+"""HTTP over the domain: routes with their roles, schemas, one table of errors."""

@@ -1,0 +1,161 @@
+"""Routes of agents: registration, turns, approval, credentials, messages."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from starlette.responses import JSONResponse, Response
+
+from amaze_proxy.control.agents import Issued
+from amaze_proxy.control.api import views
+from amaze_proxy.control.api.bodies import Invalid
+from amaze_proxy.control.api.call import Call
+from amaze_proxy.control.api.principals import BEARER, AgentCaller, Forbidden
+from amaze_proxy.control.api.schemas import (
+    ApproveBody,
+    CreateAgentBody,
+    MessageBody,
+    RegisterBody,
+    RotateBody,
+    TurnBody,
+)
+from amaze_proxy.control.policies import parse_data
+from amaze_proxy.store.agents import AgentStatus
+
+ENROLL_KEY = "x-amaze-enroll-key"
+_PAGE = 100
+_MOST = 1000
+
+
+async def register(call: Call) -> Response:
+    """An agent makes itself known; the proof is in the headers, if there is any."""
+    request = call.request
+    if request.query_params.get("kind", "agent") != "agent":
+        raise Invalid((("kind", "must be agent"),))
+    body = await call.body(RegisterBody)
+    found = await call.services.registration.register(
+        body.agent_id,
+        body.endpoints(request.client.host if request.client else "127.0.0.1"),
+        enroll_key=request.headers.get(ENROLL_KEY),
+        bearer=request.headers.get(BEARER),
+    )
+    return JSONResponse(asdict(found))
+
+
+async def turns(call: Call) -> Response:
+    """The calling agent gets a turn."""
+    if not isinstance(call.principal, AgentCaller):
+        raise Forbidden("a turn belongs to an agent: ask with its credential")
+    body = await call.body(TurnBody)
+    traceparent = body.traceparent or call.request.headers.get("traceparent", "")
+    minted = await call.services.turns.for_agent(call.principal.agent_id, traceparent)
+    turn = minted.turn
+    return JSONResponse(
+        {
+            "turn": minted.token,
+            "turn_id": turn.turn_id,
+            "trace_id": turn.trace_id,
+            "issued_ms": turn.issued_ms,
+        }
+    )
+
+
+async def index(call: Call) -> Response:
+    """A page of agents by id."""
+    status = call.label("status")
+    if status and status not in set(AgentStatus):
+        raise Invalid((("status", f"must be one of {', '.join(AgentStatus)}"),))
+    limit = call.number("limit", _PAGE, _MOST)
+    found = await call.services.agents.page(status, call.label("after"), limit + 1)
+    page = found[:limit]
+    following = page[-1].agent_id if len(found) > limit else None
+    return JSONResponse({"agents": [views.agent(record) for record in page], "next": following})
+
+
+async def create(call: Call) -> Response:
+    """An approved agent, with a credential that is shown this once."""
+    body = await call.body(CreateAgentBody)
+    issued = await call.services.agents.create(
+        body.agent_id,
+        author=call.author,
+        owner=body.owner,
+        policy=None if body.policy is None else parse_data(body.policy),
+        idempotency_key=call.request.headers.get("idempotency-key"),
+    )
+    return _issued(issued, 201)
+
+
+async def show(call: Call) -> Response:
+    """One agent."""
+    return JSONResponse(views.agent(await call.services.agents.get(call.agent_id)))
+
+
+async def delete(call: Call) -> Response:
+    """Forgets an agent."""
+    await call.services.agents.delete(call.agent_id)
+    return Response(status_code=204)
+
+
+async def approve(call: Call) -> Response:
+    """Lets an agent, or its waiting registration, work."""
+    body = await call.body(ApproveBody)
+    record = await call.services.agents.approve(call.agent_id, body.claim)
+    return JSONResponse(views.agent(record))
+
+
+async def reject(call: Call) -> Response:
+    """Refuses what waits."""
+    return JSONResponse(views.agent(await call.services.agents.reject(call.agent_id)))
+
+
+async def quarantine(call: Call) -> Response:
+    """The kill switch."""
+    return JSONResponse(views.agent(await call.services.agents.quarantine(call.agent_id)))
+
+
+async def release(call: Call) -> Response:
+    """Ends a quarantine."""
+    return JSONResponse(views.agent(await call.services.agents.release(call.agent_id)))
+
+
+async def rotate(call: Call) -> Response:
+    """A new credential, shown this once."""
+    body = await call.body(RotateBody)
+    return _issued(await call.services.agents.rotate(call.agent_id, body.grace_seconds * 1000))
+
+
+async def audit(call: Call) -> Response:
+    """An agent's newest records."""
+    limit = call.number("limit", _PAGE, _MOST)
+    records = await call.services.agents.audit(call.agent_id, limit)
+    return JSONResponse([asdict(record) for record in records])
+
+
+async def resolve(call: Call) -> Response:
+    """Where an agent listens, and whether it works."""
+    record = await call.services.agents.get(call.agent_id)
+    return JSONResponse(
+        {
+            "agent_id": record.agent_id,
+            "status": record.status,
+            **views.endpoints(record.endpoints),
+        }
+    )
+
+
+async def messages(call: Call) -> Response:
+    """Sends a message, and waits for the reply."""
+    body = await call.body(MessageBody)
+    answered = await call.services.messages.send(call.agent_id, body.message)
+    return JSONResponse(
+        {
+            "reply": answered.reply,
+            "trace_id": answered.trace_id,
+            "turn_id": answered.turn_id,
+            "denials": [asdict(record) for record in answered.denials],
+        }
+    )
+
+
+def _issued(found: Issued, status: int = 200) -> Response:
+    return JSONResponse(views.issued(found), status)

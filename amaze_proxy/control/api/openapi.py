@@ -1,0 +1,121 @@
+"""The OpenAPI 3.1 description, made of the route table and the schemas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from amaze_proxy.control.api.call import Entry
+from amaze_proxy.control.api.principals import Role
+from amaze_proxy.control.api.problems import MEDIA_TYPE
+from amaze_proxy.policy.model import Policy
+
+_PARAMETER = re.compile(r"{(\w+)}")
+_REF = "#/components/schemas/{model}"
+_ADMIN: dict[str, list[str]] = {"adminKey": []}
+_AGENT: dict[str, list[str]] = {"agentCredential": []}
+_SECURITY: dict[Role, list[dict[str, list[str]]]] = {
+    Role.PUBLIC: [],
+    Role.AGENT: [_AGENT],
+    Role.OWN: [_ADMIN, _AGENT],
+    Role.MEMBER: [_ADMIN, _AGENT],
+    Role.ADMIN: [_ADMIN],
+}
+_QUERY = {
+    ("GET", "/agents"): ("status", "after", "limit"),
+    ("GET", "/agents/{agent_id}/audit"): ("limit",),
+    ("GET", "/policy/{agent_id}/versions"): ("before", "limit"),
+    ("PUT", "/policy/{agent_id}"): ("comment",),
+}
+_TAKES_POLICY = {("PUT", "/policy/{agent_id}"), ("POST", "/policy/{agent_id}/validate")}
+
+
+def document(entries: Iterable[Entry]) -> dict[str, Any]:
+    """The description of `entries`."""
+    paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    _add(schemas, "Policy", Policy.model_json_schema(ref_template=_REF))
+    for entry in entries:
+        paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry)
+        if entry.body is not None:
+            _add(schemas, entry.body.__name__, entry.body.model_json_schema(ref_template=_REF))
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "aMaze control API", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "adminKey": {"type": "http", "scheme": "bearer"},
+                "agentCredential": {"type": "apiKey", "in": "header", "name": "X-Amaze-Bearer"},
+            },
+        },
+    }
+
+
+def _add(schemas: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
+    schemas.update(schema.pop("$defs", {}))
+    schemas[name] = schema
+
+
+def _operation(entry: Entry) -> dict[str, Any]:
+    problem = {"schema": {"$ref": _REF.format(model="Problem")}}
+    operation: dict[str, Any] = {
+        "operationId": f"{entry.handler.__module__.rpartition('.')[2]}_{entry.handler.__name__}",
+        "summary": entry.summary,
+        "security": _SECURITY[entry.role],
+        "parameters": _parameters(entry),
+        "responses": {
+            str(entry.status): {"description": HTTPStatus(entry.status).phrase},
+            "default": {"description": "Refused or failed", "content": {MEDIA_TYPE: problem}},
+        },
+    }
+    content = _content(entry)
+    if content:
+        operation["requestBody"] = {"content": content}
+    return operation
+
+
+def _parameters(entry: Entry) -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": text}
+        for name in _PARAMETER.findall(entry.path)
+    ]
+    in_query = [
+        {"name": name, "in": "query", "schema": text}
+        for name in _QUERY.get((entry.method, entry.path), ())
+    ]
+    return in_path + in_query
+
+
+def _content(entry: Entry) -> dict[str, Any]:
+    if (entry.method, entry.path) in _TAKES_POLICY:
+        schema = {"schema": {"$ref": _REF.format(model="Policy")}}
+        return {"application/json": schema, "application/yaml": schema}
+    if entry.body is None:
+        return {}
+    return {"application/json": {"schema": {"$ref": _REF.format(model=entry.body.__name__)}}}
+
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457; scripts rely on `code`, people read `detail`",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}

@@ -1,0 +1,118 @@
+"""One table: what the domain raises, and the problem (RFC 9457) that the caller reads."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ExceptionHandler
+
+from amaze_proxy.control import errors
+from amaze_proxy.control.api.bodies import BadBody, BodyTooLarge, Invalid, WrongMediaType
+from amaze_proxy.control.api.principals import Forbidden, Unauthenticated
+from amaze_proxy.history.errors import HistoryUnavailable
+from amaze_proxy.store.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem. `detail` replaces the text of an exception that is not for the caller."""
+
+    status: int
+    code: str
+    detail: str = ""
+
+
+TABLE: dict[type[Exception], Kind] = {
+    Unauthenticated: Kind(401, "unauthenticated"),
+    Forbidden: Kind(403, "forbidden"),
+    BadBody: Kind(400, "malformed-body"),
+    BodyTooLarge: Kind(413, "body-too-large"),
+    WrongMediaType: Kind(415, "unsupported-media-type"),
+    Invalid: Kind(422, "invalid-fields"),
+    errors.InvalidId: Kind(400, "invalid-agent-id"),
+    errors.AgentNotFound: Kind(404, "agent-not-found"),
+    errors.AgentExists: Kind(409, "agent-exists"),
+    errors.BeingDeleted: Kind(409, "being-deleted"),
+    errors.WrongState: Kind(409, "wrong-state"),
+    errors.ClaimChanged: Kind(409, "claim-changed"),
+    errors.AgentBarred: Kind(403, "agent-barred"),
+    errors.NotApproved: Kind(403, "agent-not-approved"),
+    errors.EnrolmentRequired: Kind(403, "enrolment-required"),
+    errors.EnrolmentRefused: Kind(403, "enrolment-refused"),
+    errors.TooManyPending: Kind(429, "too-many-pending"),
+    errors.PolicyNotFound: Kind(404, "policy-not-found"),
+    errors.PolicyInvalid: Kind(422, "invalid-policy"),
+    errors.LostUpdate: Kind(412, "lost-update"),
+    errors.NotInForce: Kind(503, "not-in-force"),
+    errors.TurnsRefused: Kind(403, "turns-refused"),
+    errors.ChatMissing: Kind(409, "no-chat-endpoint"),
+    errors.ChatUnreachable: Kind(502, "agent-unreachable"),
+    errors.ChatNonsense: Kind(502, "agent-failed"),
+    errors.ChatTimeout: Kind(504, "agent-timeout"),
+    HistoryUnavailable: Kind(
+        503,
+        "sql-unavailable",
+        "the database does not answer, nothing was changed: see GET /health, and try again",
+    ),
+    StoreUnavailable: Kind(
+        503, "redis-unavailable", "the store does not answer: see GET /health, and try again"
+    ),
+    Exception: Kind(
+        500, "internal-error", "something failed that should not: see the log of the control plane"
+    ),
+}
+
+
+def answer(kind: Kind, detail: str, **more: object) -> Response:
+    """A problem details document; `code` is what scripts may rely on."""
+    body: dict[str, Any] = {
+        "type": f"urn:amaze:problem:{kind.code}",
+        "title": HTTPStatus(kind.status).phrase,
+        "status": kind.status,
+        "code": kind.code,
+        "detail": detail,
+        **more,
+    }
+    headers = {"Cache-Control": "no-store"}
+    if kind.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="amaze"'  # RFC 9110 §15.5.2
+    return JSONResponse(body, kind.status, headers, MEDIA_TYPE)
+
+
+def handlers() -> dict[Any, ExceptionHandler]:
+    """The table as starlette's exception handlers."""
+    found: dict[Any, ExceptionHandler] = {raised: _handler(kind) for raised, kind in TABLE.items()}
+    found[HTTPException] = _http
+    return found
+
+
+def _handler(kind: Kind) -> ExceptionHandler:
+    def handle(_request: Request, error: Exception) -> Response:
+        if kind.status >= 500:
+            log.warning("%s: %s", kind.code, type(error).__name__)
+        more: dict[str, object] = {}
+        if isinstance(error, (Invalid, errors.PolicyInvalid)):
+            more["errors"] = [{"field": name, "message": fault} for name, fault in error.errors]
+        return answer(kind, kind.detail or str(error), **more)
+
+    return handle
+
+
+def _http(request: Request, error: Exception) -> Response:
+    """What the router refuses: an unknown path, a wrong method."""
+    assert isinstance(error, HTTPException)  # noqa: S101  (registered for it alone)
+    status = HTTPStatus(error.status_code)
+    detail = f"{request.method} {request.url.path[:200]}: {status.phrase}, see GET /openapi.json"
+    response = answer(Kind(status, status.phrase.lower().replace(" ", "-")), detail)
+    response.headers.update(error.headers or {})
+    return response

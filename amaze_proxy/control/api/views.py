@@ -1,0 +1,71 @@
+"""How records look in JSON. No hash of a credential leaves the house."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from amaze_proxy.control.agents import Issued
+from amaze_proxy.control.lifecycle import claim_name
+from amaze_proxy.history.agents import AgentRecord, Claim, Endpoints
+from amaze_proxy.history.policies import PolicyVersion
+
+Json = dict[str, Any]
+
+
+def agent(record: AgentRecord) -> Json:
+    """An agent; `pending` is a registration that waits for `approve` (null: none)."""
+    return {
+        "agent_id": record.agent_id,
+        "status": record.status,
+        "owner": record.owner,
+        "session_id": record.session_id,
+        **endpoints(record.endpoints),
+        "created_ms": record.created_ms,
+        "updated_ms": record.updated_ms,
+        "credentials": [
+            {"created_ms": held.created_ms, "expires_ms": held.expires_ms or None}
+            for held in record.credentials
+        ],
+        "pending": None if record.claim is None else _pending(record.claim),
+    }
+
+
+def endpoints(found: Endpoints) -> Json:
+    """Where an agent listens, null for what it does not."""
+    return {name: value or None for name, value in asdict(found).items()}
+
+
+def issued(found: Issued) -> Json:
+    """An agent's new credential, this once."""
+    return {
+        "agent_id": found.record.agent_id,
+        "status": found.record.status,
+        "credential": found.credential.text,
+        "in_force": found.in_force,
+    }
+
+
+def version(found: PolicyVersion, *, document: bool = True) -> Json:
+    """A policy version, with its document unless it is one of a list."""
+    view: Json = {
+        "agent_id": found.agent_id,
+        "version": found.version,
+        "parent": found.parent or None,
+        "author": found.author,
+        "created_ms": found.created_ms,
+        "comment": found.comment,
+        "sha256": found.sha256,
+    }
+    if document:
+        view["policy"] = json.loads(found.document)
+    return view
+
+
+def _pending(claim: Claim) -> Json:
+    return {
+        "claim": claim_name(claim),
+        "created_ms": claim.created_ms,
+        **endpoints(claim.endpoints),
+    }

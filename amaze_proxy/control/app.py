@@ -1,0 +1,42 @@
+"""The control API as an ASGI application: the composition of this room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from starlette.applications import Starlette
+
+from amaze_proxy.control.api.routes import build
+from amaze_proxy.control.clock import Clock, now_ms
+from amaze_proxy.control.config import ControlConfig
+from amaze_proxy.control.services import wire
+from amaze_proxy.history.bundle import History
+from amaze_proxy.store.store import Store
+
+
+def create_app(
+    config: ControlConfig, store: Store, history: History, clock: Clock = now_ms
+) -> Starlette:
+    """The application over an opened store and history, which stay the caller's to close.
+
+    Its lifespan runs the reconciler; an ASGI server (or test) must run the lifespan.
+    """
+    # never through a proxy of the environment: a message goes to the agent as it registered
+    client = httpx.AsyncClient(
+        timeout=httpx.Timeout(config.chat_timeout, connect=10.0),
+        trust_env=False,
+        follow_redirects=False,
+    )
+    services = wire(config, store, history, client, clock)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with client, asyncio.TaskGroup() as tasks:
+            reconciling = tasks.create_task(services.reconciler.run(), name="reconciler")
+            yield
+            reconciling.cancel()
+
+    return build(services, lifespan)

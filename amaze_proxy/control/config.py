@@ -1,0 +1,39 @@
+"""The settings of the control plane, as the composition root hands them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class RegistrationMode(StrEnum):
+    """Who may register: anybody (`open`), or whoever has the enrolment key (`enroll`)."""
+
+    OPEN = "open"
+    ENROLL = "enroll"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlConfig:
+    """Settings. `turn_key` signs turns, `enroll_key_sha256` is hex; times in seconds.
+
+    Raises ValueError where a setting would leave registration open to the network by accident,
+    or turns unsigned.
+    """
+
+    turn_key: bytes = field(repr=False)
+    ca_pem: bytes = field(repr=False)
+    registration: RegistrationMode = RegistrationMode.ENROLL
+    enroll_key_sha256: str | None = field(default=None, repr=False)
+    listens_on_loopback: bool = True
+    instance: str = "amaze"
+    version: str = ""
+    body_max: int = 1024 * 1024
+    chat_timeout: float = 300.0
+    reconcile_every: float = 1.0
+    republish_every: float = 60.0
+
+    def __post_init__(self) -> None:
+        if len(self.turn_key) < 32:
+            raise ValueError("turn_key must have at least 32 bytes")
+        object.__setattr__(self, "registration", RegistrationMode(self.registration))

@@ -1,0 +1,105 @@
+"""What the administration can refuse. Each message says what happened and what to do about it."""
+
+from __future__ import annotations
+
+from amaze_proxy.policy.ids import check_agent_id
+
+
+class ControlError(Exception):
+    """A refusal; its text is for the caller to read and never holds a secret."""
+
+
+class InvalidId(ControlError):
+    """The text is no agent id."""
+
+
+class AgentNotFound(ControlError):
+    """There is no such agent."""
+
+
+class AgentExists(ControlError):
+    """The agent that should be made is there already."""
+
+
+class BeingDeleted(ControlError):
+    """The agent was deleted, and the store has not forgotten it yet."""
+
+
+class WrongState(ControlError):
+    """The agent's status does not permit this."""
+
+
+class ClaimChanged(ControlError):
+    """The registration that should be approved is not the one that waits."""
+
+
+class AgentBarred(ControlError):
+    """The agent is quarantined or rejected."""
+
+
+class NotApproved(ControlError):
+    """The agent waits for its approval."""
+
+
+class EnrolmentRequired(ControlError):
+    """This installation takes registrations with proof only."""
+
+
+class EnrolmentRefused(ControlError):
+    """The proof that came with a registration is wrong."""
+
+
+class TooManyPending(ControlError):
+    """No further agents are taken until an operator has judged those that wait."""
+
+
+class PolicyNotFound(ControlError):
+    """The agent has no policy, or not this version of it."""
+
+
+class PolicyInvalid(ControlError):
+    """The document is no policy. `errors` are pairs of a field ("": the whole) and its fault."""
+
+    def __init__(self, message: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.errors = errors
+
+
+class LostUpdate(ControlError):
+    """The policy is not any more what the caller has seen."""
+
+
+class NotInForce(ControlError):
+    """Saved, but the store did not take it yet; the reconciler goes on trying."""
+
+
+class TurnsRefused(ControlError):
+    """The agent's policy takes turns from the gateway alone."""
+
+
+class ChatMissing(ControlError):
+    """The agent has registered no chat endpoint."""
+
+
+class ChatUnreachable(ControlError):
+    """The agent's chat endpoint could not be reached, or broke off."""
+
+
+class ChatTimeout(ControlError):
+    """The agent's chat endpoint took too long."""
+
+
+class ChatNonsense(ControlError):
+    """The agent's chat endpoint answered something that is no reply."""
+
+
+class KeyInvalid(ControlError):
+    """The preset admin key cannot be used."""
+
+
+def checked_id(text: str) -> str:
+    """`text` as an agent id. Raises InvalidId with the rule."""
+    try:
+        return check_agent_id(text)
+    except ValueError as error:
+        raise InvalidId(str(error)) from None

@@ -1,0 +1,61 @@
+"""Whether the parts that the control plane needs answer, and a few numbers about it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from amaze_proxy.control.publisher import Publisher
+from amaze_proxy.history.bundle import History
+from amaze_proxy.history.errors import HistoryError
+from amaze_proxy.store.agents import AgentStatus
+from amaze_proxy.store.errors import StoreError
+from amaze_proxy.store.store import Store
+
+OK = "ok"
+_PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How many agents there are by status, and how many changes are saved and not in force."""
+
+    agents: dict[str, int]
+    owed: int
+
+
+class Health:
+    """Asks the store and the history."""
+
+    def __init__(self, history: History, store: Store, publisher: Publisher) -> None:
+        self._history = history
+        self._store = store
+        self._publisher = publisher
+
+    async def parts(self) -> dict[str, str]:
+        """Each part with `ok`, or with what is wrong. Never raises for a part that fails."""
+        redis, sql = await asyncio.gather(self._redis(), self._sql())
+        return {"redis": redis, "sql": sql}
+
+    async def numbers(self) -> Numbers:
+        """Raises HistoryUnavailable."""
+        agents = {
+            str(status): await self._history.agents.count(str(status)) for status in AgentStatus
+        }
+        return Numbers(agents, self._publisher.owed)
+
+    async def _redis(self) -> str:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._store.ping()
+        except (StoreError, TimeoutError):
+            return "does not answer: every call of an agent is denied until it does"
+        return OK
+
+    async def _sql(self) -> str:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._history.ping()
+        except (HistoryError, TimeoutError):
+            return "does not answer: nothing can be changed until it does"
+        return OK

@@ -1,0 +1,201 @@
+"""Makes the store equal to the history, one agent at a time.
+
+The history is the truth. Publishing reads it, brings the store to it, and reads it again until it
+has not changed in between: so whoever publishes last, in whatever process, leaves the newest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import asdict, dataclass
+from weakref import WeakValueDictionary
+
+from amaze_proxy.control.clock import Clock
+from amaze_proxy.history.agents import AgentRecord, Endpoints
+from amaze_proxy.history.bundle import History
+from amaze_proxy.history.errors import HistoryError
+from amaze_proxy.history.policies import PolicyVersion
+from amaze_proxy.store.agents import Agent, AgentStatus, Endpoint
+from amaze_proxy.store.errors import StoreError, StoreUnavailable
+from amaze_proxy.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_FORGET_MS = 24 * 3600 * 1000  # hashes of ended credentials are kept that long
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """What the history says of an agent."""
+
+    record: AgentRecord | None
+    policy: PolicyVersion | None
+
+    @property
+    def alive(self) -> bool:
+        return self.record is not None and not self.record.deleted
+
+
+class Publisher:
+    """Publishes, and remembers what it owes to the store."""
+
+    def __init__(self, history: History, store: Store, clock: Clock) -> None:
+        self._history = history
+        self._store = store
+        self._clock = clock
+        self._owed: set[str] = set()
+        self._busy: set[str] = set()
+        self._held: dict[str, None] = {}  # ids that the store must know, the next to probe first
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def owed(self) -> int:
+        """How many agents' changes are saved and not in force."""
+        return len(self._owed | self._busy)
+
+    async def publish(self, agent_id: str) -> bool:
+        """Brings the store to what the history says now; False when it has to be done later.
+
+        To be called after the change was committed: a publication that began before it may have
+        missed it, one that begins later sees it, and then there is nothing left to do here.
+        """
+        self._owed.add(agent_id)
+        try:
+            await self._settle(agent_id)
+        except (StoreError, HistoryError) as error:
+            log.warning("%s is saved but not in force yet: %s", agent_id, error)
+            return False
+        return True
+
+    async def publish_owed(self) -> None:
+        """Everything owed. Raises StoreUnavailable, HistoryUnavailable: the rest stays owed."""
+        for agent_id in sorted(self._owed):
+            await self._settle(agent_id)
+
+    async def owe_everything(self) -> None:
+        """Marks all that the history knows as owed. Raises HistoryUnavailable."""
+        self._owed.update(record.agent_id for record in await self._history.agents.list())
+        self._owed.update(await self._history.policies.heads())
+
+    async def lost(self) -> str | None:
+        """An agent that was published and that the store does not know any more, if the one
+        looked at is such; another one is looked at each time. Raises as `publish_owed`."""
+        agent_id = next(iter(self._held), None)
+        if agent_id is None or agent_id in self._owed:
+            return None
+        self._held[agent_id] = self._held.pop(agent_id)  # to the end of the queue
+        truth = await self._truth(agent_id)
+        if truth.policy and await self._store.policies.get(agent_id) is None:
+            return agent_id
+        gone = truth.alive and await self._store.agents.get(agent_id) is None
+        return agent_id if gone else None
+
+    async def _settle(self, agent_id: str) -> None:
+        lock = self._locks.setdefault(agent_id, asyncio.Lock())
+        async with lock:
+            if agent_id not in self._owed:
+                return
+            self._owed.discard(agent_id)  # before reading: a change from here on owes it again
+            self._busy.add(agent_id)
+            try:
+                await self._bring(agent_id)
+            except BaseException:
+                self._owed.add(agent_id)
+                raise
+            finally:
+                self._busy.discard(agent_id)
+
+    async def _bring(self, agent_id: str) -> None:
+        truth = await self._truth(agent_id)
+        while True:
+            await self._apply_agent(truth.record)
+            accepted = await self._apply_policy(agent_id, truth.policy)
+            after = await self._truth(agent_id)
+            if after == truth and accepted:
+                break
+            if after == truth:
+                # a version that the history does not know: its database was replaced by another
+                await self._store.policies.withdraw(agent_id)
+            truth = after
+        if truth.alive or truth.policy:
+            self._held.setdefault(agent_id)
+        else:
+            self._held.pop(agent_id, None)
+        await self._forget(truth.record)
+
+    async def _truth(self, agent_id: str) -> _Truth:
+        return _Truth(
+            await self._history.agents.get(agent_id),
+            await self._history.policies.active(agent_id),
+        )
+
+    async def _apply_policy(self, agent_id: str, policy: PolicyVersion | None) -> bool:
+        """Whether the store has it now; False when it has a newer version."""
+        policies = self._store.policies
+        if policy is None:
+            await policies.withdraw(agent_id)
+            return True
+        return await policies.publish(agent_id, policy.version, policy.sha256, policy.document)
+
+    async def _apply_agent(self, record: AgentRecord | None) -> None:
+        if record is None:
+            return
+        agents = self._store.agents
+        if record.deleted:
+            await agents.delete(record.agent_id)
+            await self._history.agents.purge(record.agent_id)
+            return
+        wanted = _agent(record)
+        found = await agents.get(record.agent_id)
+        if found is None:
+            await agents.create(wanted)
+        elif found != wanted:
+            await self._update(wanted)
+        await self._apply_credentials(record)
+
+    async def _update(self, wanted: Agent) -> None:
+        agents, agent_id = self._store.agents, wanted.agent_id
+        _still_there(await agents.set_status(agent_id, wanted.status))
+        _still_there(await agents.set_endpoint(agent_id, wanted.endpoint))
+        _still_there(await agents.set_session(agent_id, wanted.session_id))
+        _still_there(await agents.set_owner(agent_id, wanted.owner))
+
+    async def _apply_credentials(self, record: AgentRecord) -> None:
+        agents, agent_id, claim = self._store.agents, record.agent_id, record.claim
+        for held in record.credentials:
+            _still_there(
+                await agents.add_credential(agent_id, held.sha256, expires_ms=held.expires_ms)
+            )
+        await agents.drop_pending(agent_id)
+        if claim is not None:
+            _still_there(await agents.add_credential(agent_id, claim.sha256, pending=True))
+            _still_there(
+                await agents.set_endpoint(agent_id, _endpoint(claim.endpoints), pending=True)
+            )
+
+    async def _forget(self, record: AgentRecord | None) -> None:
+        before = self._clock() - _FORGET_MS
+        if record and any(0 < held.expires_ms < before for held in record.credentials):
+            await self._history.agents.forget_expired(record.agent_id, before)
+
+
+def _agent(record: AgentRecord) -> Agent:
+    return Agent(
+        agent_id=record.agent_id,
+        status=AgentStatus(record.status),
+        owner=record.owner,
+        endpoint=_endpoint(record.endpoints),
+        pending_endpoint=None if record.claim is None else _endpoint(record.claim.endpoints),
+        session_id=record.session_id,
+        created_ms=record.created_ms,
+    )
+
+
+def _endpoint(endpoints: Endpoints) -> Endpoint:
+    return Endpoint(**asdict(endpoints))
+
+
+def _still_there(answer: bool) -> None:
+    if not answer:
+        raise StoreUnavailable("the store lost the agent while it was written")

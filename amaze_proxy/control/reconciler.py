@@ -1,0 +1,52 @@
+"""Goes on publishing what the store did not take, and everything again when the store is empty."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from amaze_proxy.control.publisher import Publisher
+from amaze_proxy.history.errors import HistoryError
+from amaze_proxy.store.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """A loop over a publisher. Times in seconds.
+
+    A pass publishes what is owed. A probe asks the store for one of the things that it must have,
+    another one in each pass: after FLUSHALL, or an empty restart, none of them is there. Smaller
+    losses are found by publishing everything again every `republish_every`.
+    """
+
+    def __init__(self, publisher: Publisher, every: float, republish_every: float) -> None:
+        self._publisher = publisher
+        self._every = every
+        self._republish_every = republish_every
+        self._everything_due = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled. Begins with everything."""
+        while True:
+            try:
+                await self.step()
+            except (StoreError, HistoryError) as error:
+                log.warning("publishing is behind, will try again: %s", error)
+            except Exception:  # the loop must outlive what nobody thought of: changes wait for it
+                log.exception("publishing failed, will try again")
+            await asyncio.sleep(self._every)
+
+    async def step(self) -> None:
+        """One pass. Raises StoreUnavailable, HistoryUnavailable: what is owed stays owed."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._everything_due or await self._lost():
+            await self._publisher.owe_everything()
+            self._everything_due = now + self._republish_every
+        await self._publisher.publish_owed()
+
+    async def _lost(self) -> bool:
+        lost = await self._publisher.lost()
+        if lost is not None:
+            log.warning("the store has lost %s: publishing everything again", lost)
+        return lost is not None

@@ -1,0 +1,77 @@
+"""Turns: the handling of one message, as a token that the proxy can verify by itself."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from amaze_proxy.control.clock import Clock
+from amaze_proxy.control.errors import (
+    NotApproved,
+    TurnsRefused,
+    checked_id,
+)
+from amaze_proxy.control.lifecycle import existing, not_barred
+from amaze_proxy.control.policies import parse
+from amaze_proxy.history.agents import AgentRecord
+from amaze_proxy.history.bundle import History
+from amaze_proxy.policy.model import Turns as TurnSource
+from amaze_proxy.policy.turn import Turn, mint
+from amaze_proxy.store.agents import AgentStatus
+
+# https://www.w3.org/TR/trace-context/#traceparent-header; all zeros are invalid ids
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A new turn and the token that proves it."""
+
+    turn: Turn
+    token: str
+
+
+class Turns:
+    """Mints turns for agents that may work."""
+
+    def __init__(self, turn_key: bytes, history: History, clock: Clock) -> None:
+        self._key = turn_key
+        self._history = history
+        self._clock = clock
+
+    async def for_agent(self, agent_id: str, traceparent: str = "") -> Minted:
+        """A turn that the agent itself asks for: a message reached it directly.
+
+        It joins the trace of a valid W3C `traceparent`. Raises InvalidId, AgentNotFound,
+        AgentBarred, NotApproved, TurnsRefused, HistoryUnavailable.
+        """
+        await self.may_work(agent_id)
+        active = await self._history.policies.active(agent_id)
+        if active is not None and parse(active.document).turns is TurnSource.GATEWAY:
+            raise TurnsRefused(
+                f"the policy of {agent_id} takes turns from the gateway alone: send the message "
+                f"through POST /agents/{agent_id}/messages, or set turns: any in the policy"
+            )
+        return self.mint(agent_id, traceparent)
+
+    async def may_work(self, agent_id: str) -> AgentRecord:
+        """The agent, if it is approved. Raises as `for_agent` does."""
+        record = existing(await self._history.agents.get(checked_id(agent_id)), agent_id)
+        if not_barred(record).status != AgentStatus.APPROVED:
+            raise NotApproved(f"{agent_id} waits for its approval: POST /agents/{agent_id}/approve")
+        return record
+
+    def mint(self, agent_id: str, traceparent: str = "") -> Minted:
+        """A turn of `agent_id`, in the trace of `traceparent` or in a new one."""
+        match = _TRACEPARENT.fullmatch(traceparent)
+        turn = Turn(
+            agent_id=agent_id,
+            turn_id=f"turn_{secrets.token_hex(12)}",
+            trace_id=match[1] if match else secrets.token_hex(16),
+            parent_span=match[2] if match else "",
+            issued_ms=self._clock(),
+        )
+        return Minted(turn, mint(self._key, turn))

@@ -1,0 +1,53 @@
+"""Everything durable in one object, opened and migrated."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from amaze_proxy.history.agents import AgentHistory
+from amaze_proxy.history.database import Database
+from amaze_proxy.history.engine import make_engine
+from amaze_proxy.history.keys import KeyHistory
+from amaze_proxy.history.migrate import upgrade
+from amaze_proxy.history.policies import PolicyHistory
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The rooms of the history; `close` ends its threads and connections."""
+
+    database: Database
+    agents: AgentHistory
+    policies: PolicyHistory
+    keys: KeyHistory
+
+    async def ping(self) -> None:
+        """Raises HistoryUnavailable when the database does not answer."""
+        await self.database.ping()
+
+    async def close(self) -> None:
+        """Waits for the work that was begun, then closes."""
+        await self.database.close()
+
+
+async def open_history(url: str) -> History:
+    """The history at `url` (`sqlite:////path`, `postgresql://…`), with the newest schema.
+
+    Raises HistoryMisconfigured with what to change, HistoryUnavailable.
+    """
+    engine = await asyncio.to_thread(_migrated, url)
+    database = Database(engine)
+    return History(database, AgentHistory(database), PolicyHistory(database), KeyHistory(database))
+
+
+def _migrated(url: str) -> Engine:
+    engine = make_engine(url)
+    try:
+        upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine

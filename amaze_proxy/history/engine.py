@@ -1,0 +1,79 @@
+"""One engine for each database URL: SQLite files and PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from amaze_proxy.history.errors import HistoryMisconfigured, HistoryUnavailable
+
+BUSY_TIMEOUT_MS = 5_000
+WRITES = "amaze_writes"  # execution option of a transaction that is going to write
+
+
+def make_engine(url: str) -> Engine:
+    """The engine for `url`: `sqlite:///path`, `postgresql://…`. Connects to nothing yet."""
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    try:
+        return create_engine(parsed, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_MS / 1000)
+    except ModuleNotFoundError as error:
+        raise HistoryMisconfigured(
+            f"AMAZE_DATABASE_URL needs the Python package {error.name!r}: install it"
+        ) from error
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise HistoryMisconfigured(
+            "AMAZE_DATABASE_URL is no database URL: sqlite:////path/to/file or postgresql://…"
+        ) from error
+    if parsed.drivername in {"postgres", "postgresql"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() in {"sqlite", "postgresql"}:
+        return parsed
+    raise HistoryMisconfigured(
+        f"AMAZE_DATABASE_URL: {parsed.drivername} is not supported, use sqlite or postgresql"
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise HistoryMisconfigured("AMAZE_DATABASE_URL: the history must be a file, not memory")
+    _own_file(Path(url.database))
+    engine = create_engine(url, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _own_file(path: Path) -> None:
+    """Make the file before SQLite does, readable by its owner alone."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise HistoryUnavailable(f"cannot open {path}: {error.strerror}") from error
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours: the driver's own is never immediate
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a version that was acknowledged survives power loss
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    # a deferred transaction that reads first cannot be upgraded when another one has written
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,19 @@
+"""What callers of the history can meet. Nothing of SQLAlchemy leaves this room."""
+
+from __future__ import annotations
+
+
+class HistoryError(Exception):
+    """The history could not do what was asked."""
+
+
+class HistoryUnavailable(HistoryError):
+    """Locked, full, unreachable or unreadable: nothing was written."""
+
+
+class HistoryMisconfigured(HistoryError):
+    """The database URL or its driver cannot be used; the message says what to change."""
+
+
+class RowMissing(HistoryError):
+    """What should be read is not there."""

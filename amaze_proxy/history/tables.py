@@ -1,0 +1,87 @@
+"""The tables. Times are milliseconds since the epoch, secrets are SHA-256 in hex only."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Text
+from sqlmodel import Field, SQLModel
+
+
+class PolicyVersionRow(SQLModel, table=True):
+    """One saved policy; rows are only ever added."""
+
+    __tablename__ = "policy_version"
+
+    agent_id: str = Field(primary_key=True, max_length=63)
+    version: int = Field(primary_key=True)
+    parent: int
+    author: str
+    created_ms: int = Field(sa_type=BigInteger)
+    comment: str
+    sha256: str = Field(max_length=64)
+    document: str = Field(sa_type=Text)
+
+
+class PolicyHeadRow(SQLModel, table=True):
+    """Which version is active; 0: none (the policy was withdrawn, its history stays)."""
+
+    __tablename__ = "policy_head"
+
+    agent_id: str = Field(primary_key=True, max_length=63)
+    version: int
+
+
+class AgentRow(SQLModel, table=True):
+    """An agent. `deleted` is a tombstone until the store has forgotten the agent too."""
+
+    __tablename__ = "agent"
+
+    agent_id: str = Field(primary_key=True, max_length=63)
+    status: str = Field(max_length=16, index=True)
+    owner: str
+    session_id: str
+    a2a_host: str
+    a2a_port: int
+    chat_host: str
+    chat_port: int
+    created_ms: int = Field(sa_type=BigInteger)
+    updated_ms: int = Field(sa_type=BigInteger)
+    created_by: str
+    released_status: str = Field(max_length=16)
+    deleted: bool
+
+
+class CredentialRow(SQLModel, table=True):
+    """A credential that works until `expires_ms` (0: until it is rotated)."""
+
+    __tablename__ = "credential"
+
+    sha256: str = Field(primary_key=True, max_length=64)
+    agent_id: str = Field(foreign_key="agent.agent_id", index=True, max_length=63)
+    created_ms: int = Field(sa_type=BigInteger)
+    expires_ms: int = Field(sa_type=BigInteger)
+
+
+class ClaimRow(SQLModel, table=True):
+    """A registration of an existing agent that nobody has approved: at most one for each agent."""
+
+    __tablename__ = "claim"
+
+    agent_id: str = Field(primary_key=True, foreign_key="agent.agent_id", max_length=63)
+    sha256: str = Field(max_length=64)
+    session_id: str
+    a2a_host: str
+    a2a_port: int
+    chat_host: str
+    chat_port: int
+    created_ms: int = Field(sa_type=BigInteger)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """A key of the control API."""
+
+    __tablename__ = "api_key"
+
+    sha256: str = Field(primary_key=True, max_length=64)
+    name: str
+    role: str = Field(max_length=16)
+    created_ms: int = Field(sa_type=BigInteger)

@@ -1,0 +1,68 @@
+"""What the processes of one installation share: its data directory, its keys, its store."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+from amaze_proxy.settings import Settings, SettingsError
+
+_PR_SET_PDEATHSIG = 1
+
+
+def prepare(settings: Settings) -> Path:
+    """The data directory, made for its owner alone. Raises SettingsError with the fix."""
+    directory = settings.data_dir
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (directory / "journal").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"the data directory {directory} cannot be used ({error.strerror}): "
+            "make it writable, or name another with AMAZE_DATA_DIR"
+        ) from None
+    return directory
+
+
+def secret_file(path: Path, make: bool = True) -> bytes:
+    """The 32 random bytes kept in `path` (0600), made on first use; the same for every process."""
+    try:
+        if make:
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            draft.unlink(missing_ok=True)
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)  # whoever comes first decides; nobody sees half a key
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        content = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}): repair its owner") from None
+    if len(content) != 32:
+        raise SettingsError(f"{path} is not a key of ours: restore it, or remove it and restart")
+    return content
+
+
+def turn_key(settings: Settings) -> bytes:
+    """The key that turn tokens are signed with."""
+    return secret_file(settings.data_dir / "turn.key")
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent is gone (Linux; nothing elsewhere)."""
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it went in between
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,99 @@
+"""What is known of one call so far; becomes its one audit record."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+
+from amaze_proxy.pipeline.capture import Capture
+from amaze_proxy.policy.record import AuditRecord
+from amaze_proxy.policy.request import CallKind
+
+
+def new_id(bytes_: int) -> str:
+    """A random id in hex: 16 bytes for a trace or a decision, 8 for a span."""
+    return secrets.token_hex(bytes_)
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Filled while the call walks the line. Times in milliseconds."""
+
+    input: Capture
+    output: Capture
+    decision_id: str = field(default_factory=lambda: new_id(16))
+    span_id: str = field(default_factory=lambda: new_id(8))
+    ts: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    started: float = field(default_factory=time.perf_counter)
+    agent_id: str = ""
+    kind: CallKind = CallKind.UNKNOWN
+    trace_id: str = ""
+    turn_id: str = ""
+    session_id: str = ""
+    target: str = ""
+    tool: str = ""
+    model: str = ""
+    method: str = ""
+    path: str = ""
+    status: int = 0
+    ttft_ms: float = -1.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    cost_microusd: int = 0
+    estimated: bool = False
+    denied: bool = False
+    denial_reason: str = ""
+    alert: str = ""
+    policy_version: int = 0
+    would_deny: str = ""
+    error: str = ""
+
+    def elapsed_ms(self) -> float:
+        return round((time.perf_counter() - self.started) * 1000, 3)
+
+    def first_byte(self) -> None:
+        """The first byte of the answer goes to the client now."""
+        if self.ttft_ms < 0:
+            self.ttft_ms = self.elapsed_ms()
+
+    def record(self) -> AuditRecord:
+        """The record as it stands, not yet sealed."""
+        return AuditRecord(
+            decision_id=self.decision_id,
+            ts=self.ts,
+            agent_id=self.agent_id,
+            caller=self.agent_id,
+            kind=self.kind.value,
+            trace_id=self.trace_id,
+            span_id=self.span_id,
+            turn_id=self.turn_id,
+            session_id=self.session_id,
+            target=self.target,
+            tool=self.tool,
+            model=self.model,
+            method=self.method,
+            path=self.path,
+            status=self.status,
+            latency_ms=self.elapsed_ms(),
+            ttft_ms=self.ttft_ms,
+            input=self.input.text(),
+            output=self.output.text(),
+            input_sha256=self.input.sha256,
+            output_sha256=self.output.sha256,
+            input_size=self.input.size,
+            output_size=self.output.size,
+            truncated=self.input.truncated or self.output.truncated,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            tokens_cached=self.tokens_cached,
+            cost_microusd=self.cost_microusd,
+            estimated=self.estimated,
+            denied=self.denied,
+            denial_reason=self.denial_reason,
+            alert=self.alert,
+            policy_version=self.policy_version,
+            would_deny=self.would_deny,
+            error=self.error,
+        )

@@ -1,0 +1,53 @@
+"""What every call of a worker shares: the wired parts and the rules of this installation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from amaze_proxy.pipeline.inflight import InFlight
+from amaze_proxy.pipeline.policies import PolicyCache
+from amaze_proxy.policy.record import AuditRecord
+from amaze_proxy.protocols.prices import PriceBook
+from amaze_proxy.store.admission import Gate
+from amaze_proxy.wire.authority import Authority
+from amaze_proxy.wire.upstream import Target, Upstreams
+
+
+class Spans:
+    """Where a finished call is told to tracing; this one tells nobody."""
+
+    def emit(self, record: AuditRecord, parent_span: str, provider: str) -> None:
+        """One span for one recorded call. Never blocks, never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Settings that a call is handled by. Sizes in bytes."""
+
+    turn_key: bytes
+    places: Mapping[str, Authority] = field(default_factory=dict)
+    plain_denials: bool = False
+    audit_body_max: int = 262_144
+    request_body_max: int = 67_108_864
+    answer_body_max: int = 67_108_864
+
+    def target(self, authority: Authority, owner: str) -> Target:
+        """Where a call to `authority` is dialled; a place that the operator set may be private."""
+        place = self.places.get(f"{authority.host}:{authority.port}") or self.places.get(
+            authority.host
+        )
+        return Target(authority, place, allow_private=place is not None, owner=owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The parts that a call walks through."""
+
+    gate: Gate
+    policies: PolicyCache
+    prices: PriceBook
+    upstreams: Upstreams
+    rules: Rules
+    in_flight: InFlight
+    spans: Spans = field(default_factory=Spans)

@@ -1,0 +1,105 @@
+"""The evidence of one call: the audit record, its canonical form, and the chain it hangs on.
+
+Canonical form: the record without `hash`, as JSON with the keys sorted, no white space, non-ASCII
+characters written as themselves, UTF-8. `hash = SHA-256(prev_hash || canonical)` in hex, both
+taken as their ASCII/UTF-8 bytes; the first record of a writer has `prev_hash` of 64 zeros. A
+writer is one chain: one proxy worker's records for one agent, numbered from 1 without a gap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One call, allowed or denied. Empty strings and 0 mean "not known" or "none".
+
+    `ts` is milliseconds since the epoch; `latency_ms`, `ttft_ms` milliseconds (-1: no first
+    byte); `cost_microusd` micro-dollars; `input`/`output` the bodies, cut at the cap when
+    `truncated`, while the SHA-256s and `*_size` are of the whole bodies.
+    """
+
+    decision_id: str
+    ts: int
+    agent_id: str
+    kind: str
+    trace_id: str = ""
+    span_id: str = ""
+    turn_id: str = ""
+    session_id: str = ""
+    caller: str = ""
+    target: str = ""
+    tool: str = ""
+    model: str = ""
+    method: str = ""
+    path: str = ""
+    status: int = 0
+    latency_ms: float = 0.0
+    ttft_ms: float = -1.0
+    input: str = ""
+    output: str = ""
+    input_sha256: str = ""
+    output_sha256: str = ""
+    input_size: int = 0
+    output_size: int = 0
+    truncated: bool = False
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    cost_microusd: int = 0
+    estimated: bool = False
+    denied: bool = False
+    denial_reason: str = ""
+    alert: str = ""
+    policy_version: int = 0
+    would_deny: str = ""
+    error: str = ""
+    writer: str = ""
+    seq: int = 0
+    prev_hash: str = ""
+    hash: str = ""
+
+
+_FIELDS = tuple(f.name for f in fields(AuditRecord))
+
+
+def canonical(record: AuditRecord) -> str:
+    """The text that is hashed (see the module's docstring)."""
+    body = asdict(record)
+    del body["hash"]
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(prev_hash: str, text: str) -> str:
+    """SHA-256 in hex over the previous hash and a canonical record."""
+    # surrogatepass: a lone surrogate in a recorded body must not stop the record
+    return hashlib.sha256(prev_hash.encode() + text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def seal(record: AuditRecord, writer: str, seq: int, prev_hash: str) -> AuditRecord:
+    """The record as the `seq`-th link of `writer`'s chain."""
+    linked = replace(record, writer=writer, seq=seq, prev_hash=prev_hash)
+    return replace(linked, hash=digest(prev_hash, canonical(linked)))
+
+
+def to_json(record: AuditRecord) -> str:
+    """The stored form: canonical JSON with `hash` in it."""
+    return json.dumps(asdict(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_json(text: str | bytes) -> AuditRecord:
+    """The record that `to_json` wrote. Raises ValueError on anything else."""
+    body = json.loads(text)
+    if not isinstance(body, dict) or set(body) != set(_FIELDS):
+        raise ValueError("not an audit record")
+    return AuditRecord(**body)
+
+
+def intact(record: AuditRecord, prev_hash: str) -> bool:
+    """Whether the record is unchanged and follows the record that hashed to `prev_hash`."""
+    return record.prev_hash == prev_hash and record.hash == digest(prev_hash, canonical(record))

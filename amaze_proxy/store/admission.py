@@ -1,0 +1,113 @@
+"""Admit and settle: the two store calls of a governed call, as typed records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from amaze_proxy.policy.decision import GraphMove, Limit, Reason
+from amaze_proxy.policy.record import AuditRecord
+from amaze_proxy.policy.usage import Charge
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One call's request to pass.
+
+    `credential_sha256` hex; `policy_version` the version the decision was made with (0: the agent
+    had no policy). `check_only`: the decision was already a denial, so authenticate and compare
+    the version, but reserve nothing. `discovery`: pending agents may do this. `turn_id` the
+    turn's counters. `user_message`: for an ambient turn, start a new one first.
+    """
+
+    decision_id: str
+    agent_id: str
+    credential_sha256: str
+    policy_version: int
+    turn_id: str
+    limits: tuple[Limit, ...] = ()
+    charge: Charge = Charge()  # noqa: RUF009 (frozen)
+    graph: GraphMove | None = None
+    budget_blocks: bool = True
+    violation_blocks: bool = True
+    lower_output_limit: bool = False
+    check_only: bool = False
+    discovery: bool = False
+    ambient: bool = False
+    user_message: bool = False
+    shadow: bool = False
+
+
+class Outcome(StrEnum):
+    ADMITTED = "admitted"
+    REFUSED = "refused"
+    STALE = "stale"  # the policy changed: reload, decide again
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """How a limit stands after this admission."""
+
+    name: str
+    maximum: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.maximum - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The store's answer. `granted_output` is the output limit to put in the request when
+    `lower_output_limit` was asked (-1: leave the request as it is). `expected` says which graph
+    step was due on a graph refusal. `retry_after_ms` is when the window may have room (0: not
+    known). `turn_id` is the turn that was charged (ambient turns are numbered by the store)."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    alerts: tuple[Reason, ...] = ()
+    limits: tuple[LimitState, ...] = ()
+    failed_limit: str = ""
+    expected: str = ""
+    step: int | None = None
+    granted_output: int = -1
+    retry_after_ms: int = 0
+    turn_id: str = ""
+    policy_version: int = 0
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a call really used, and its record. `charged` False gives the whole reservation back
+    (nothing was forwarded). `burn_step` False puts the graph position back (upstream error)."""
+
+    decision_id: str
+    agent_id: str
+    record: AuditRecord
+    limits: tuple[Limit, ...] = ()
+    turn_id: str = ""
+    tokens: int = 0
+    output_tokens: int = 0
+    cost_microusd: int = 0
+    mean_key: str = ""
+    charged: bool = True
+    burn_step: bool = True
+
+
+class Gate(Protocol):
+    """What the pipeline needs of the store for one call; `store.gate` implements it."""
+
+    async def admit(self, admission: Admission) -> Admitted:
+        """One function call. Raises StoreUnavailable (also after 250 ms)."""
+        ...
+
+    async def settle(self, settlement: Settlement) -> AuditRecord:
+        """Charge the real usage and append the sealed record; returns it as it was written.
+
+        Idempotent by decision id. When the store does not take it, it goes to the journal, and
+        still returns; raises StoreUnavailable only when the journal cannot be written either.
+        """
+        ...

@@ -1,0 +1,237 @@
+"""The two store calls of a governed call. What cannot be settled goes to the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from amaze_proxy.policy.record import GENESIS, AuditRecord, seal
+from amaze_proxy.store.admission import Admission, Admitted, Settlement
+from amaze_proxy.store.calls import Call, admit_call, read_admitted
+from amaze_proxy.store.connection import TIMEOUT, Caller
+from amaze_proxy.store.delivery import Delivery
+from amaze_proxy.store.errors import ConnectionLost, FunctionMissing, StoreUnavailable
+from amaze_proxy.store.journal import Journal, adopt
+from amaze_proxy.store.replay import Replayer
+from amaze_proxy.store.wire import Reply
+
+_log = logging.getLogger(__name__)
+
+BATCH = 64
+REMEMBERED = 4096  # decisions that a repeated settle is known for
+PROMPT = 0.1  # seconds within which a lost connection leaves time for a second try
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A record's place in its chain."""
+
+    writer: str
+    seq: int
+    prev_hash: str
+    hash: str
+
+    def put(self, record: AuditRecord) -> AuditRecord:
+        return replace(
+            record, writer=self.writer, seq=self.seq, prev_hash=self.prev_hash, hash=self.hash
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A settlement on its way, and who waits for its link (not the bodies: it is remembered)."""
+
+    settlement: Settlement
+    link: asyncio.Future[_Link]
+
+    def fail(self, error: Exception) -> None:
+        if not self.link.done():
+            self.link.set_exception(error)
+            self.link.exception()  # seen: the caller may be gone
+
+    def answer(self, record: AuditRecord) -> None:
+        if not self.link.done():
+            self.link.set_result(_Link(record.writer, record.seq, record.prev_hash, record.hash))
+
+
+@dataclass(slots=True)
+class _Chain:
+    """This process's chain of one agent's records. `journaled`: how many wait in the journal;
+    while there are any, later ones go there too."""
+
+    writer: str
+    seq: int = 0
+    last_hash: str = GENESIS
+    journaled: int = 0
+    running: bool = False
+    queue: deque[_Entry] = field(default_factory=deque)
+
+    def seal(self, settlement: Settlement) -> Settlement:
+        record = seal(settlement.record, self.writer, self.seq + 1, self.last_hash)
+        self.seq, self.last_hash = record.seq, record.hash
+        return replace(settlement, record=record)
+
+    def take_back(self, first: AuditRecord) -> None:
+        """Unlink `first` and what follows: nobody has seen them."""
+        self.seq, self.last_hash = first.seq - 1, first.prev_hash
+
+
+class StoreGate:
+    """Implements Gate. `load` puts our functions into the server. Without a journal directory,
+    a settle that the store does not take raises StoreUnavailable. Made by open_store."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        load: Callable[[], Awaitable[None]],
+        instance: str,
+        journal_dir: Path | None = None,
+    ) -> None:
+        self._caller = caller
+        self._load_lock = asyncio.Lock()
+        self._load = load
+        self._instance = instance
+        self._delivery = Delivery(caller, self._reload)
+        self._chains: dict[str, _Chain] = {}
+        self._recent: OrderedDict[tuple[str, str], asyncio.Future[_Link]] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._replayer: Replayer | None = None
+        self._replaying: asyncio.Task[None] | None = None
+        if journal_dir is not None:
+            own, orphans = Journal.create(journal_dir, instance), adopt(journal_dir)
+            self._replayer = Replayer(self._delivery, own, orphans, self._delivered)
+            self._replaying = asyncio.get_running_loop().create_task(self._replayer.run())
+
+    async def admit(self, admission: Admission) -> Admitted:
+        """See Gate. Raises ValueError for a negative amount or a reserved turn id."""
+        return read_admitted(await self._call(admit_call(admission)), admission)
+
+    async def _call(self, call: Call) -> Reply:
+        """Once more only where that is safe: nothing ran, or admit is idempotent."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            return await self._caller.fcall(call.function, call.keys, call.args)
+        except FunctionMissing:
+            await self._reload()
+        except ConnectionLost:
+            if loop.time() - begun > PROMPT:
+                raise
+        return await self._caller.fcall(call.function, call.keys, call.args)
+
+    async def _reload(self) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT), self._load_lock:
+                await self._load()
+        except TimeoutError as error:
+            raise StoreUnavailable("the store did not answer in time") from error
+
+    async def settle(self, settlement: Settlement) -> AuditRecord:
+        """See Gate. Written even if the caller is cancelled meanwhile."""
+        key = (settlement.agent_id, settlement.decision_id)
+        before = self._recent.get(key)
+        if before is None:
+            before = self._enqueue(settlement)
+            self._remember(key, before)
+        link = await asyncio.shield(before)
+        return link.put(settlement.record)
+
+    def _remember(self, key: tuple[str, str], link: asyncio.Future[_Link]) -> None:
+        def forget_failure(done: asyncio.Future[_Link]) -> None:
+            if done.cancelled() or done.exception():
+                self._recent.pop(key, None)
+
+        self._recent[key] = link
+        link.add_done_callback(forget_failure)
+        if len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def _enqueue(self, settlement: Settlement) -> asyncio.Future[_Link]:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        loop, agent_id = asyncio.get_running_loop(), settlement.agent_id
+        chain = self._chains.get(agent_id)
+        if chain is None:
+            chain = self._chains[agent_id] = _Chain(f"{self._instance}:{agent_id}")
+        entry = _Entry(settlement, loop.create_future())
+        chain.queue.append(entry)
+        if not chain.running:
+            chain.running = True
+            task = loop.create_task(self._drain(chain))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return entry.link
+
+    async def _drain(self, chain: _Chain) -> None:
+        """Write what is queued, batch after batch: sealed in order, sent in order."""
+        while chain.queue:
+            batch, sealed = _seal(chain)
+            try:
+                await self._write(chain, batch, sealed)
+            except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
+                for entry in batch:
+                    entry.fail(error)
+        chain.running = False
+
+    async def _write(self, chain: _Chain, batch: list[_Entry], sealed: list[Settlement]) -> None:
+        sent = not chain.journaled
+        taken = await self._delivery.send(sealed) if sent else 0
+        _answer(batch[:taken], sealed[:taken])
+        rest = sealed[taken:]
+        if not rest:
+            return
+        chain.journaled += len(rest)
+        try:
+            await self._journal(rest)
+        except StoreUnavailable:
+            chain.journaled -= len(rest)
+            if not sent:
+                chain.take_back(rest[0].record)
+            raise
+        _answer(batch[taken:], rest)
+
+    async def _journal(self, settlements: list[Settlement]) -> None:
+        if self._replayer is None:
+            raise StoreUnavailable("the store does not take the record, and there is no journal")
+        await self._replayer.append(settlements)
+        _log.warning("%d records of %s journaled", len(settlements), settlements[0].agent_id)
+
+    def _delivered(self, settlement: Settlement) -> None:
+        self._chains[settlement.agent_id].journaled -= 1
+
+    async def close(self) -> None:
+        """Write what is queued, then end; what the journal holds waits for the next process."""
+        self._closed = True
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._replaying is not None and self._replayer is not None:
+            self._replaying.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._replaying
+            self._replayer.close()
+        await self._caller.close()
+
+
+def _seal(chain: _Chain) -> tuple[list[_Entry], list[Settlement]]:
+    """The next batch of the queue, linked. A record that has no JSON fails alone."""
+    batch: list[_Entry] = []
+    sealed: list[Settlement] = []
+    while chain.queue and len(batch) < BATCH:
+        entry = chain.queue.popleft()
+        try:
+            sealed.append(chain.seal(entry.settlement))
+            batch.append(entry)
+        except (TypeError, ValueError) as error:
+            entry.fail(error)
+    return batch, sealed
+
+
+def _answer(batch: list[_Entry], sealed: list[Settlement]) -> None:
+    for entry, settlement in zip(batch, sealed, strict=True):
+        entry.answer(settlement.record)

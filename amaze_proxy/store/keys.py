@@ -1,0 +1,70 @@
+"""Every key in Redis. Keys of one agent share the hash tag `{agent_id}`: one slot, one call."""
+
+from __future__ import annotations
+
+UNKNOWN_AGENT = "_unknown"  # records of callers who did not authenticate; no agent can have this id
+AMBIENT = "ambient"
+AMBIENT_MARK = "~"  # an ambient turn is told as "<name>~<number>"; its counters live at <name>
+
+AGENTS = "agents"
+"""Set of every agent id that ever was (an agent's evidence outlives the agent)."""
+
+
+def agent(agent_id: str) -> str:
+    """Hash: status, owner, endpoints, session."""
+    return f"agent:{{{agent_id}}}"
+
+
+def credentials(agent_id: str) -> str:
+    """Hash: SHA-256 of a credential in hex -> `state:expires_ms`."""
+    return f"cred:{{{agent_id}}}"
+
+
+def policy(agent_id: str) -> str:
+    """Hash: version, sha256, document of the active policy."""
+    return f"policy:{{{agent_id}}}"
+
+
+def audit(agent_id: str) -> str:
+    """Stream of records, one field `r` each."""
+    return f"audit:{{{agent_id}}}"
+
+
+def chain(agent_id: str) -> str:
+    """Hash: writer -> `seq:hash` of its last record."""
+    return f"chain:{{{agent_id}}}"
+
+
+def turn(agent_id: str, turn_id: str) -> str:
+    """Hash of a turn's counters. All ambient turns of one name share a key."""
+    return f"turn:{{{agent_id}}}:{turn_id.split(AMBIENT_MARK, 1)[0]}"
+
+
+def window(agent_id: str, name: str) -> str:
+    """Hash: the ring of a sliding window."""
+    return f"window:{{{agent_id}}}:{name}"
+
+
+def reservation(agent_id: str, decision_id: str) -> str:
+    """What an admitted call has reserved."""
+    return f"resv:{{{agent_id}}}:{decision_id}"
+
+
+def means(agent_id: str) -> str:
+    """Hash: mean key -> `count:total` of output tokens."""
+    return f"mean:{{{agent_id}}}"
+
+
+def series(agent_id: str, metric: str) -> str:
+    """A time series (llm_tokens, tool_calls, a2a_calls, denials, llm_latency_ms)."""
+    return f"ts:{{{agent_id}}}:{metric}"
+
+
+def mcp_server(name: str) -> str:
+    """A registered MCP server."""
+    return f"mcp:{name}"
+
+
+def llm_provider(name: str) -> str:
+    """A registered LLM provider."""
+    return f"llm:{name}"

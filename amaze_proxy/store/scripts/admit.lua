@@ -1,0 +1,242 @@
+-- admit: authenticate, compare the policy's version, check all limits and the graph, then reserve.
+-- KEYS: agent, credentials, policy, turn, reservation, means, then one per window limit, in order.
+-- ARGV: see calls.py. Answer: outcome, reason, failed limit, retry_after_ms, policy version,
+-- session, turn number, step, granted output, position, alerts, then what is used per limit.
+
+local function read_admission(args)
+  local a = {
+    decision = args[1], credential = args[2], version = tonumber(args[3]), flags = args[4],
+    now = now_ms(args[5]), limits = {}, candidates = nil,
+    charge = {
+      input = tonumber(args[6]), output = tonumber(args[7]), mean_key = args[8],
+      input_price = tonumber(args[9]), output_price = tonumber(args[10]),
+      tool_calls = tonumber(args[11]), agent_calls = tonumber(args[12]),
+    },
+  }
+  local at = 14
+  for _ = 1, tonumber(args[13]) do
+    a.limits[#a.limits + 1] = {
+      name = args[at], measure = args[at + 1],
+      maximum = tonumber(args[at + 2]), window = tonumber(args[at + 3]),
+    }
+    at = at + 4
+  end
+  local steps = tonumber(args[at])
+  if steps >= 0 then
+    a.candidates = {}
+    for _ = 1, steps do
+      a.candidates[#a.candidates + 1] = {
+        step = args[at + 1], max_loops = tonumber(args[at + 2]), after = args[at + 3],
+      }
+      at = at + 3
+    end
+  end
+  return a
+end
+
+-- The reason this caller may not ask anything, and its session.
+local function authenticate(keys, a)
+  local agent = redis.call('HMGET', keys[1], 'status', 'session_id')
+  local state = credential_state(keys[2], a.credential, a.now)
+  local status = agent[1]
+  if not status or state == 'none' then
+    return 'invalid-bearer', ''
+  end
+  if state ~= 'active' then
+    return 'agent-not-approved', ''
+  end
+  local session = agent[2] or ''
+  if status == 'quarantined' then
+    return 'agent-quarantined', session
+  end
+  if status == 'approved' or (status == 'pending' and has(a.flags, 'd')) then
+    return nil, session
+  end
+  return 'agent-not-approved', session
+end
+
+-- The counters of the turn. An ambient turn is numbered by the time it began: numbers only grow,
+-- also over an expiry or an emptied server.
+local function read_turn(key, a)
+  local turn = hash_of(key)
+  if not has(a.flags, 'a') then
+    return turn
+  end
+  local number = tonumber(turn.n)
+  if number and not has(a.flags, 'u') then
+    return turn
+  end
+  return { n = int(math.max((number or 0) + 1, a.now)), fresh = true }
+end
+
+local function read_limits(keys, a, turn)
+  local at = 7
+  for _, limit in ipairs(a.limits) do
+    if limit.window > 0 then
+      limit.state = window_read(keys[at], limit.window, a.now)
+      limit.used = limit.state.total
+      at = at + 1
+    else
+      limit.used = tonumber(turn[limit.measure]) or 0
+    end
+  end
+end
+
+local function mean_of(key, mean_key)
+  local stored = redis.call('HGET', key, mean_key)
+  local count, total = string.match(stored or '', '^(%d+):(%d+)$')
+  return count and math.ceil(tonumber(total) / tonumber(count)) or 0
+end
+
+-- The amounts to reserve, the output limit to grant (-1: none), and the amounts without any cut.
+local function estimate(keys, a)
+  local charge, limits = a.charge, a.limits
+  local tokens, money = left_of(limits, 'tokens'), left_of(limits, 'cost')
+  local open, lower = charge.output < 0, has(a.flags, 'l')
+  local wanted = charge.output
+  if open then -- without a mean's key it is no call of a model: it has no output
+    wanted = charge.mean_key == '' and 0 or math.max(LEAST_OUTPUT, mean_of(keys[6], charge.mean_key))
+  end
+  local whole = amounts_of(charge, wanted, limits)
+  if wanted == 0 then
+    return whole, -1, whole
+  end
+  local limited = tokens or money
+  -- Hard limits cut at the mean would cut half of the answers, and then pull the mean down.
+  local output = (lower and open and limited) and HARD_OUTPUT or wanted
+  if tokens and (open or lower) then
+    output = math.min(output, tokens - charge.input)
+  end
+  if money and lower then
+    output = math.min(output, output_for(charge, money) or output)
+  end
+  output = math.max(output, 1) -- where nothing is left, the check of the limits fails
+  local amounts = amounts_of(charge, output, limits)
+  if open and not lower and money and money > 0 and cost_of(charge, 0) <= money then
+    amounts.cost = math.min(amounts.cost, money)
+  end
+  local granted = lower and limited and (open or output < wanted)
+  return amounts, granted and output or -1, whole
+end
+
+-- The limits that `amounts` do not fit: the first, and the reasons of all.
+local function failing(limits, amounts)
+  local first, reasons = nil, {}
+  for _, limit in ipairs(limits) do
+    if limit.used + amounts[limit.measure] > limit.maximum then
+      first = first or limit
+      reasons[limit.window > 0 and 'rate-limit-exceeded' or 'budget_exceeded'] = true
+    end
+  end
+  return first, reasons
+end
+
+local function retry_after(limit, amounts, now)
+  local amount = amounts[limit.measure]
+  if limit.window == 0 or amount > limit.maximum then
+    return 0
+  end
+  return window_wait(limit.state, limit.used + amount - limit.maximum, now)
+end
+
+-- All writes of admit: turn, windows, reservation.
+local function commit(keys, a, turn, amounts, step, answer)
+  local kept = { turn = turn.n or '', amounts = amounts, limits = {}, answer = answer }
+  if turn.fresh then
+    redis.call('DEL', keys[4])
+  end
+  local fields = {}
+  for _, measure in ipairs(MEASURES) do
+    fields[#fields + 1] = measure
+    fields[#fields + 1] = int((tonumber(turn[measure]) or 0) + amounts[measure])
+  end
+  if turn.n then
+    fields[#fields + 1] = 'n'
+    fields[#fields + 1] = turn.n
+  end
+  if step then
+    local moves = (tonumber(turn.moves) or 0) + 1
+    kept.from, kept.step, kept.moves = turn.step or '', step, moves
+    for _, field in ipairs({ 'step', step, 'moves', int(moves), 'r' .. step, int(runs_of(turn, step) + 1) }) do
+      fields[#fields + 1] = field
+    end
+  end
+  redis.call('HSET', keys[4], unpack(fields))
+  redis.call('PEXPIRE', keys[4], int(DAY))
+  for _, limit in ipairs(a.limits) do
+    if limit.window > 0 then
+      window_add(limit.state, limit.state.current, amounts[limit.measure])
+      kept.limits[limit.name] = { limit.measure, int(limit.state.current) }
+    end
+  end
+  redis.call('SET', keys[5], cmsgpack.pack(kept), 'PX', int(HOUR))
+end
+
+local function admit(keys, args)
+  local a = read_admission(args)
+  local reason, session = authenticate(keys, a)
+  local version = tonumber(redis.call('HGET', keys[3], 'version')) or 0
+  local function answer(outcome, why, turn, extra)
+    extra = extra or {}
+    return { outcome, why, extra.failed or '', int(extra.retry or 0), int(version), session,
+      turn and turn.n or '', extra.step or '', int(extra.granted or -1),
+      turn and turn.step or '', extra.alerts or '' }
+  end
+  if reason then
+    return answer('refused', reason)
+  end
+  local before = redis.call('GET', keys[5])
+  if before == '' then
+    return redis.error_reply('SETTLED this decision is settled already')
+  elseif before then
+    return cmsgpack.unpack(before).answer
+  end
+  if a.version ~= version then
+    return answer('stale', '')
+  end
+  if has(a.flags, 'c') then
+    return answer('admitted', '', hash_of(keys[4]))
+  end
+  if version == 0 and not has(a.flags, 'd') then
+    return answer('refused', 'policy-not-found')
+  end
+  local turn = read_turn(keys[4], a)
+  read_limits(keys, a, turn)
+  local amounts, granted, whole = estimate(keys, a)
+  local failed, reasons = failing(a.limits, amounts)
+  local shadow = has(a.flags, 's')
+  if failed and (shadow or not has(a.flags, 'b')) then
+    amounts, granted = whole, -1
+  end
+  local function used(extra, add)
+    for _, limit in ipairs(a.limits) do
+      extra[#extra + 1] = int(limit.used + (add and amounts[limit.measure] or 0))
+    end
+    return extra
+  end
+  if failed and not shadow and has(a.flags, 'b') then
+    local why = failed.window > 0 and 'rate-limit-exceeded' or 'budget_exceeded'
+    local retry = retry_after(failed, amounts, a.now)
+    return used(answer('refused', why, turn, { failed = failed.name, retry = retry }))
+  end
+  local step, violation
+  if a.candidates then
+    step, violation = graph_step(a.candidates, turn)
+    if violation and not shadow and has(a.flags, 'v') then
+      return used(answer('refused', violation, turn))
+    end
+  end
+  local alerts = {}
+  for why in pairs(reasons) do
+    alerts[#alerts + 1] = why
+  end
+  table.sort(alerts)
+  alerts[#alerts + 1] = violation
+  local extra = { failed = failed and failed.name, step = step, granted = granted,
+    alerts = table.concat(alerts, ' ') }
+  local admitted = used(answer('admitted', '', turn, extra), true)
+  commit(keys, a, turn, amounts, step, admitted)
+  return admitted
+end
+
+redis.register_function('admit', admit)

@@ -1,0 +1,126 @@
+-- Atomic changes of agents, credentials and published policies.
+
+-- KEYS: agent, credentials. ARGV: sha256 ('' = none), field, value, … Answer: 1, or 0 if it exists.
+local function agent_create(keys, args)
+  if redis.call('EXISTS', keys[1]) == 1 then
+    return 0
+  end
+  redis.call('DEL', keys[2])
+  redis.call('HSET', keys[1], unpack(args, 2))
+  if args[1] ~= '' then
+    redis.call('HSET', keys[2], args[1], 'active:0')
+  end
+  return 1
+end
+
+-- KEYS: agent. ARGV: field, value, … Answer: 0 if there is no such agent.
+local function agent_update(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then
+    return 0
+  end
+  redis.call('HSET', keys[1], unpack(args))
+  return 1
+end
+
+local function prune(key, now)
+  for field, value in pairs(hash_of(key)) do
+    local expires = tonumber(string.match(value, ':(%d+)$')) or 0
+    if expires > 0 and expires <= now then
+      redis.call('HDEL', key, field)
+    end
+  end
+end
+
+-- KEYS: agent, credentials. ARGV: sha256, state, expires_ms. Answer: 0 if there is no such agent.
+-- An active credential does not become pending by being offered again.
+local function credential_add(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then
+    return 0
+  end
+  local now = now_ms()
+  prune(keys[2], now)
+  if args[2] == 'pending' and credential_state(keys[2], args[1], now) == 'active' then
+    return 1
+  end
+  redis.call('HSET', keys[2], args[1], args[2] .. ':' .. args[3])
+  return 1
+end
+
+-- KEYS: agent, credentials. ARGV: new sha256, grace_ms. The present ones end after the grace.
+local function credential_rotate(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then
+    return 0
+  end
+  local now = now_ms()
+  local last = now + tonumber(args[2])
+  prune(keys[2], now)
+  for field, value in pairs(hash_of(keys[2])) do
+    local state, expires = string.match(value, '^(%a+):(%d+)$')
+    expires = tonumber(expires)
+    if state == 'active' and field ~= args[1] and (expires == 0 or expires > last) then
+      if last <= now then
+        redis.call('HDEL', keys[2], field)
+      else
+        redis.call('HSET', keys[2], field, 'active:' .. int(last))
+      end
+    end
+  end
+  redis.call('HSET', keys[2], args[1], 'active:0')
+  return 1
+end
+
+-- KEYS: agent, credentials. ARGV: 'activate' or 'drop'. What a second registration asked for
+-- becomes current, or is forgotten: credentials and endpoint together. Answer: how many credentials.
+local function pending_resolve(keys, args)
+  local changed, agent = 0, hash_of(keys[1])
+  for field, value in pairs(hash_of(keys[2])) do
+    local expires = string.match(value, '^pending:(%d+)$')
+    if expires then
+      changed = changed + 1
+      if args[1] == 'activate' then
+        redis.call('HSET', keys[2], field, 'active:' .. expires)
+      else
+        redis.call('HDEL', keys[2], field)
+      end
+    end
+  end
+  for field, value in pairs(agent) do
+    local name = string.match(field, '^pending_(.+)$')
+    if name then
+      if args[1] == 'activate' then
+        redis.call('HSET', keys[1], name, value)
+      end
+      redis.call('HDEL', keys[1], field)
+    end
+  end
+  return changed
+end
+
+-- KEYS: agent, credentials. ARGV: sha256. Answer: none | pending | active.
+local function credential_check(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then
+    return 'none'
+  end
+  return credential_state(keys[2], args[1], now_ms())
+end
+
+-- KEYS: policy. ARGV: version, sha256, document. Answer: 1 if this version is now the active one.
+local function policy_publish(keys, args)
+  local current = redis.call('HMGET', keys[1], 'version', 'sha256')
+  local version, active = tonumber(args[1]), tonumber(current[1]) or 0
+  if version < active or (version == active and current[2] ~= args[2]) then
+    return 0
+  end
+  redis.call('HSET', keys[1], 'version', int(version), 'sha256', args[2], 'document', args[3])
+  return 1
+end
+
+redis.register_function('agent_create', agent_create)
+redis.register_function('agent_update', agent_update)
+redis.register_function('credential_add', credential_add)
+redis.register_function('credential_rotate', credential_rotate)
+redis.register_function('pending_resolve', pending_resolve)
+redis.register_function {
+  function_name = 'credential_check', callback = credential_check, flags = { 'no-writes' },
+}
+redis.register_function('policy_publish', policy_publish)

@@ -1,0 +1,70 @@
+"""The room as one thing: open it once per process."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from redis.asyncio.cluster import RedisCluster
+
+from amaze_proxy.store import library
+from amaze_proxy.store.agents import Agents
+from amaze_proxy.store.audit import Audit
+from amaze_proxy.store.client import Client, endpoint_of, open_client, translate
+from amaze_proxy.store.cluster import ClusterCaller
+from amaze_proxy.store.connection import Caller, Connection
+from amaze_proxy.store.gate import StoreGate
+from amaze_proxy.store.policies import Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The parts share the connections."""
+
+    gate: StoreGate
+    agents: Agents
+    policies: Policies
+    audit: Audit
+    client: Client
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailable when the store does not answer."""
+        with translate():
+            await cast(Awaitable[bool], self.client.ping())
+
+    async def load(self) -> None:
+        """Put our functions into the server where they are missing or differ."""
+        await library.ensure(self.client)
+
+    async def close(self) -> None:
+        """Write what is queued, then end all connections."""
+        await self.gate.close()
+        await self.client.aclose()
+
+
+async def open_store(
+    url: str, journal_dir: Path | None = None, instance: str | None = None
+) -> Store:
+    """Connect and load our functions. `instance` names this process's chains: it must be new for
+    each process. Raises StoreUnavailable (the server), StoreError (the URL, the journal)."""
+    client = open_client(url)
+    try:
+        caller: Caller
+        if isinstance(client, RedisCluster):
+            caller = ClusterCaller(client)
+        else:
+            caller = Connection(endpoint_of(url))
+        await library.ensure(client)
+        gate = StoreGate(
+            caller,
+            lambda: library.ensure(client),
+            instance or secrets.token_hex(8),
+            journal_dir,
+        )
+    except BaseException:
+        await client.aclose()
+        raise
+    return Store(gate, Agents(client), Policies(client), Audit(client), client)

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from amaze_proxy.control.publisher import Publisher
+from amaze_proxy.history.agents import AgentRecord, Claim, Credential, Endpoints
+from amaze_proxy.history.policies import NewPolicy
+from amaze_proxy.store.agents import AgentStatus
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+RECORD = AgentRecord(
+    "x",
+    "approved",
+    1,
+    1,
+    owner="o",
+    session_id="s",
+    endpoints=Endpoints("h", 1),
+    credentials=(Credential(A, 1),),
+    claim=Claim(B, "t", Endpoints(chat_host="i", chat_port=2), 2),
+)
+
+
+@pytest.fixture
+def publisher(history, store, clock) -> Publisher:
+    return Publisher(history, store, clock)
+
+
+async def _save(history, record):
+    await history.agents.change(record.agent_id, lambda _before: record)
+
+
+async def _policy(history, agent_id="x", document="{}"):
+    new = NewPolicy(agent_id, "me", 1, "", "0" * 64, document)
+    return await history.policies.add(new, lambda _active: None)
+
+
+async def test_the_store_becomes_what_the_history_says(publisher, history, store) -> None:
+    await _save(history, RECORD)
+    await _policy(history)
+    assert await publisher.publish("x")
+    agent = await store.agents.get("x")
+    assert (agent.status, agent.owner, agent.session_id) == ("approved", "o", "s")
+    assert agent.endpoint.a2a_host == "h"
+    assert agent.pending_endpoint.chat_port == 2
+    assert await store.agents.credential_state("x", A) == "active"
+    assert await store.agents.credential_state("x", B) == "pending"
+    assert (await store.policies.get("x")).version == 1
+
+
+async def test_what_drifted_in_the_store_is_put_right(publisher, history, store) -> None:
+    await _save(history, replace(RECORD, status="quarantined", claim=None))
+    await publisher.publish("x")
+    await store.agents.set_status("x", AgentStatus.APPROVED)
+    await store.agents.add_credential("x", C, pending=True)
+    await publisher.publish("x")
+    assert (await store.agents.get("x")).status == "quarantined"
+    assert await store.agents.credential_state("x", C) == "none"
+
+
+async def test_a_policy_without_an_agent_is_published_and_withdrawn(
+    publisher, history, store
+) -> None:
+    await _policy(history)
+    await publisher.publish("x")
+    assert await store.policies.get("x") is not None
+    await _save(history, replace(RECORD, deleted=True, credentials=(), claim=None))
+    await publisher.publish("x")
+    assert await store.policies.get("x") is None
+    assert await history.agents.get("x") is None
+
+
+async def test_a_version_that_the_history_does_not_know_gives_way(
+    publisher, history, store
+) -> None:
+    await store.policies.publish("x", 9, "1" * 64, '{"name": "of another database"}')
+    await _policy(history)
+    assert await publisher.publish("x")
+    assert (await store.policies.get("x")).version == 1
+
+
+async def test_two_processes_leave_the_newest(publisher, history, store, clock) -> None:
+    other = Publisher(history, store, clock)
+
+    async def save(number: int) -> None:
+        await _policy(history, document=str(number))
+        assert await (publisher, other)[number % 2].publish("x")
+
+    await asyncio.gather(*(save(number) for number in range(20)))
+    newest = await history.policies.active("x")
+    published = await store.policies.get("x")
+    assert (published.version, published.document) == (20, newest.document)
+
+
+async def test_hashes_of_long_ended_credentials_are_forgotten(
+    publisher, history, store, clock
+) -> None:
+    ended = Credential(B, 1, expires_ms=1)
+    await _save(history, replace(RECORD, claim=None, credentials=(Credential(A, 1), ended)))
+    await publisher.publish("x")
+    assert await store.agents.credential_state("x", B) == "none"
+    assert (await history.agents.get("x")).credentials == (Credential(A, 1),)
+
+
+async def test_everything_is_owed_until_it_is_published(publisher, history) -> None:
+    await publisher.owe_everything()
+    assert publisher.owed == 0
+    await _save(history, RECORD)
+    await _policy(history, "y")
+    await publisher.owe_everything()
+    assert publisher.owed == 2
+    await publisher.publish_owed()
+    assert publisher.owed == 0
+
+
+async def test_each_probe_looks_at_another_one(publisher, history, store) -> None:
+    assert await publisher.lost() is None
+    await _save(history, RECORD)
+    await _policy(history, "y")
+    for agent_id in ("x", "y"):
+        await publisher.publish(agent_id)
+    assert [await publisher.lost() for _ in range(3)] == [None] * 3
+    await store.client.flushall()
+    assert {await publisher.lost() for _ in range(2)} == {"x", "y"}
+    await publisher.publish("x")
+    assert {await publisher.lost() for _ in range(2)} == {None, "y"}
+
+
+async def test_what_was_deleted_is_not_missed(publisher, history) -> None:
+    await _save(history, RECORD)
+    await publisher.publish("x")
+    await _save(history, replace(RECORD, deleted=True, credentials=(), claim=None))
+    await publisher.publish("x")
+    assert await publisher.lost() is None

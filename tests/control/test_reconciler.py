@@ -1,0 +1,125 @@
+"""The store fails, comes back, comes back empty, while the control plane runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from amaze_proxy.store.store import open_store
+
+POLICY = {"name": "p"}
+
+
+async def test_a_policy_saved_while_the_store_is_down_is_published_when_it_is_back(
+    serve, config, own_valkey, history, clock, until
+) -> None:
+    store = await open_store(own_valkey.url)
+    async with serve(config, store, history, clock) as control:
+        await control.ask("PUT", "/policy/a", json=POLICY)
+        own_valkey.stop()
+        answer = await control.ask("PUT", "/policy/a", json={"name": "second"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "not-in-force")
+        assert "version 2" in answer.json()["detail"]
+        shown = (await control.ask("GET", "/policy/a")).json()
+        assert (shown["version"], shown["in_force"]) == (2, None)
+        sick = await control.client.get("/health")
+        assert sick.status_code == 503
+        assert sick.json()["parts"]["sql"] == "ok"
+        assert "does not answer" in sick.json()["parts"]["redis"]
+        assert "amaze_changes_not_in_force 1\n" in (await control.client.get("/metrics")).text
+
+        own_valkey.start()
+
+        async def in_force() -> bool:
+            return (await control.ask("GET", "/policy/a")).json()["in_force"] is True
+
+        await until(in_force)
+        assert (await store.policies.get("a")).document == '{"name":"second"}'
+    await store.close()
+
+
+async def test_what_happens_to_agents_while_the_store_is_down_follows(
+    serve, config, own_valkey, history, clock, until
+) -> None:
+    store = await open_store(own_valkey.url)
+    async with serve(config, store, history, clock) as control:
+        held = await control.create("a", policy=POLICY)
+        gone = await control.create("b", policy=POLICY)
+        own_valkey.stop()
+        stopped = await control.ask("POST", "/agents/a/quarantine")
+        assert (stopped.status_code, stopped.json()["code"]) == (503, "not-in-force")
+        deleted = await control.ask("DELETE", "/agents/b")
+        assert deleted.json()["code"] == "not-in-force"
+        again = await control.ask("POST", "/agents", json={"agent_id": "b"})
+        assert (again.status_code, again.json()["code"]) == (409, "being-deleted")
+        made = await control.ask("POST", "/agents", json={"agent_id": "c"})
+        assert (made.status_code, made.json()["in_force"]) == (201, False)
+        registered = await control.register("d")
+        assert (registered.status_code, registered.json()["in_force"]) == (200, False)
+        audit = await control.ask("GET", "/agents/a/audit")
+        assert (audit.status_code, audit.json()["code"]) == (503, "redis-unavailable")
+
+        own_valkey.start()
+
+        async def in_force() -> bool:
+            return "amaze_changes_not_in_force 0\n" in (await control.client.get("/metrics")).text
+
+        await until(in_force)
+        assert (await store.agents.get("a")).status == "quarantined"
+        assert await store.agents.get("b") is None
+        assert await control.in_store(held) == "active"
+        assert await control.in_store(gone) == "none"
+        assert await control.in_store(made.json()["credential"]) == "active"
+        assert await control.in_store(registered.json()["bearer_token"]) == "active"
+        assert (await control.ask("POST", "/agents", json={"agent_id": "b"})).status_code == 201
+    await store.close()
+
+
+async def test_a_store_that_was_wiped_gets_everything_again(control, until) -> None:
+    held = await control.create("a", policy=POLICY)
+    await control.register("b")
+    await control.ask("POST", "/agents/b/quarantine")
+    await control.ask("PUT", "/policy/nobody", json=POLICY)
+    await control.store.client.flushall()
+    await control.store.client.function_flush()
+
+    async def everything() -> bool:
+        return (
+            await control.in_store(held) == "active"
+            and (found := await control.store.agents.get("b")) is not None
+            and found.status == "quarantined"
+            and await control.store.policies.get("a") is not None
+            and await control.store.policies.get("nobody") is not None
+        )
+
+    await until(everything)
+
+
+async def test_a_start_publishes_what_a_crash_left(
+    serve, config, store, history, clock, until
+) -> None:
+    async with serve(config, store, history, clock) as control:
+        held = await control.create("a", policy=POLICY)
+    await store.client.flushall()
+    async with serve(config, store, history, clock) as control:
+
+        async def everything() -> bool:
+            return (
+                await control.in_store(held) == "active"
+                and await store.policies.get("a") is not None
+            )
+
+        await until(everything)
+
+
+async def test_a_small_loss_is_found_by_the_whole_pass(
+    serve, config, store, history, clock, until
+) -> None:
+    often = replace(config, republish_every=0.05)
+    async with serve(often, store, history, clock) as control:
+        held = await control.create("a", policy=POLICY)
+        await store.client.delete("cred:{a}")
+
+        async def there() -> bool:
+            return await control.in_store(held) == "active"
+
+        await until(there)

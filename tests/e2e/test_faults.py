@@ -1,0 +1,202 @@
+"""Parts that fail: nothing passes undecided or unrecorded, and service returns by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+import redis
+
+from amaze_proxy.policy.record import GENESIS, from_json, intact
+from tests.e2e.platform import OPENAI, Agent, Platform, chat, reason_of, until
+
+Start = Callable[..., Platform]
+
+
+def call(client: httpx.Client) -> tuple[int, str, float]:
+    began = time.monotonic()
+    answer = client.post(OPENAI, json=chat())
+    reason = reason_of(answer) if answer.status_code != 200 else ""
+    return answer.status_code, reason, time.monotonic() - began
+
+
+def recovers(client: httpx.Client) -> None:
+    until(lambda: call(client)[0] == 200, "calls to pass again", 20)
+
+
+def verify_chains(platform: Platform, agent: Agent) -> int:
+    """Every writer's chain is whole and without a gap; returns the number of records."""
+    records = [from_json(_canonical(r)) for r in platform.audit(agent.agent_id)]
+    for writer in {r.writer for r in records}:
+        chain = sorted((r for r in records if r.writer == writer), key=lambda r: r.seq)
+        assert [r.seq for r in chain] == list(range(1, len(chain) + 1))
+        previous = GENESIS
+        for record in chain:
+            assert intact(record, previous)
+            previous = record.hash
+    return len(records)
+
+
+def _canonical(record: dict[str, object]) -> str:
+    import json
+
+    return json.dumps(record)
+
+
+def valkey(platform: Platform) -> redis.Redis:
+    (path,) = [
+        line.split("unixsocket ")[1].split(" ")[0].strip("'\"")
+        for line in [_arguments(platform.valkey())]
+    ]
+    return redis.Redis(unix_socket_path=path)
+
+
+def _arguments(pid: int) -> str:
+    from pathlib import Path
+
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def test_a_hung_store(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent()
+    with platform.client(agent) as client:
+        assert call(client)[0] == 200
+        pid = platform.valkey()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(3):
+                status, reason, took = call(client)
+                assert (status, reason) == (503, "redis-unavailable")
+                assert took < 1
+            count = len(platform.provider.seen)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert count == 1, "nothing passed while the store was hung"
+        recovers(client)
+    platform.audited(agent, 5)  # the refusals were kept in the journal, and delivered
+    until(lambda: verify_chains(platform, agent) >= 5, "the refusals to be recorded")
+
+
+def test_a_killed_store(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent()
+    with platform.client(agent) as client:
+        assert call(client)[0] == 200
+        before = platform.audited(agent, 1)
+        os.kill(platform.valkey(), signal.SIGKILL)
+        outcomes = {call(client)[:2] for _ in range(3)}
+        assert outcomes <= {(503, "redis-unavailable"), (200, "")}
+        recovers(client)
+    after = platform.audited(agent, 2)
+    assert after[0] == before[0], "no acknowledged record was lost"
+    verify_chains(platform, agent)
+
+
+def test_a_full_store(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent()
+    with platform.client(agent) as client, valkey(platform) as store:
+        assert call(client)[0] == 200
+        store.config_set("maxmemory-policy", "noeviction")
+        store.config_set("maxmemory", "1mb")
+        for _ in range(3):
+            status, reason, took = call(client)
+            assert (status, reason) == (503, "redis-unavailable")
+            assert took < 1
+        assert len(platform.provider.seen) == 1
+        store.config_set("maxmemory", "0")
+        recovers(client)
+    until(lambda: len(platform.audit(agent.agent_id)) >= 5, "the refusals to be recorded")
+    verify_chains(platform, agent)
+
+
+def test_a_read_only_store(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent()
+    with platform.client(agent) as client, valkey(platform) as store:
+        assert call(client)[0] == 200
+        store.replicaof("127.0.0.1", "1")
+        for _ in range(3):
+            status, reason, took = call(client)
+            assert (status, reason) == (503, "redis-unavailable")
+            assert took < 1
+        assert len(platform.provider.seen) == 1
+        store.replicaof("NO", "ONE")
+        recovers(client)
+    until(lambda: len(platform.audit(agent.agent_id)) >= 5, "the refusals to be recorded")
+    verify_chains(platform, agent)
+
+
+def test_a_store_that_comes_back_empty_is_filled_again(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent()
+    with platform.client(agent) as client, valkey(platform) as store:
+        assert call(client)[0] == 200
+        store.flushall()
+        status, reason, _ = call(client)
+        assert (status, reason) in {(403, "invalid-bearer"), (503, "redis-unavailable"), (200, "")}
+        recovers(client)
+
+
+def test_a_worker_killed_in_the_middle_loses_no_answered_record(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent()
+    answered: list[str] = []
+
+    def drive(_: int) -> None:
+        for _ in range(30):
+            try:
+                with platform.client(agent) as client:
+                    answer = client.post(OPENAI, json=chat())
+                    if answer.status_code == 200:
+                        answered.append(answer.headers["x-amaze-decision-id"])
+            except httpx.HTTPError:
+                continue  # its worker was killed: no answer, no promise
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(drive, number) for number in range(4)]
+        for _ in range(3):
+            until(lambda: answered, "calls to be answered")
+            time.sleep(0.3)  # noqa: the moment is meant to be any
+            os.kill(platform.workers()[0], signal.SIGKILL)
+            until(lambda: len(platform.workers()) == 2, "the worker to be started again")
+        for each in running:
+            each.result()
+    assert len(answered) > 50
+    recorded = {r["decision_id"] for r in platform.audited(agent, len(answered))}
+    assert set(answered) <= recorded
+    verify_chains(platform, agent)
+
+
+def test_stop_is_clean_and_fast(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent()
+    with platform.client(agent) as client:
+        assert call(client)[0] == 200
+    children = platform.pids("")
+    began = time.monotonic()
+    assert platform.stop() == 0
+    assert time.monotonic() - began < 10
+    assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
+    platform.start()
+    assert len(platform.audited(agent, 1)) == 1, "what was recorded is still there"
+    with platform.client(agent) as client:
+        assert call(client)[0] == 200
+
+
+@pytest.mark.parametrize("port", ["proxy_port", "control_port"])
+def test_a_taken_port_is_said_in_one_line_with_the_fix(
+    own_platform: Start, platform: Platform, port: str
+) -> None:
+    name = f"AMAZE_{port.upper()}"
+    with pytest.raises(AssertionError) as caught:
+        own_platform(**{name: str(getattr(platform, port))})
+    text = str(caught.value)
+    assert f"set {name}" in text
+    assert "Traceback" not in text

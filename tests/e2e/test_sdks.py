@@ -1,0 +1,127 @@
+"""The real OpenAI and Anthropic SDKs, with nothing but the environment of `amaze run`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from tests.e2e.platform import Platform
+from tests.e2e.provider import Provider
+
+OPENAI_SCRIPT = """
+import asyncio, json, openai, sys
+model, prompt = sys.argv[1:3]
+ask = dict(model=model, messages=[{"role": "user", "content": prompt}])
+out = {}
+def note(name, make):
+    try:
+        out[name] = make()
+    except openai.APIError as error:
+        out[name] = [type(error).__name__, getattr(error, "code", None), str(error)]
+client = openai.OpenAI(api_key="sk-test-of-the-agent")
+note("sync", lambda: client.chat.completions.create(**ask).choices[0].message.content)
+def streamed():
+    with client.chat.completions.create(**ask, stream=True) as stream:
+        return [c.choices[0].delta.content for c in stream]
+note("stream", streamed)
+note("responses", lambda: client.responses.create(model=model, input=prompt).output_text)
+async def aio():
+    async with openai.AsyncOpenAI(api_key="sk-test-of-the-agent") as client:
+        answer = await client.chat.completions.create(**ask)
+        return answer.choices[0].message.content
+note("async", lambda: asyncio.run(aio()))
+print(json.dumps(out))
+"""
+
+ANTHROPIC_SCRIPT = """
+import anthropic, asyncio, json, sys
+model, prompt = sys.argv[1:3]
+ask = dict(model=model, max_tokens=50, messages=[{"role": "user", "content": prompt}])
+out = {}
+def note(name, make):
+    try:
+        out[name] = make()
+    except anthropic.APIError as error:
+        out[name] = [type(error).__name__, getattr(error, "code", None), str(error)]
+client = anthropic.Anthropic(api_key="sk-ant-test-of-the-agent")
+note("sync", lambda: client.messages.create(**ask).content[0].text)
+def streamed():
+    with client.messages.stream(**ask) as stream:
+        return list(stream.text_stream)
+note("stream", streamed)
+async def aio():
+    async with anthropic.AsyncAnthropic(api_key="sk-ant-test-of-the-agent") as client:
+        return (await client.messages.create(**ask)).content[0].text
+note("async", lambda: asyncio.run(aio()))
+print(json.dumps(out))
+"""
+
+TEXT = "Hello from the mock!"
+OPENAI = (OPENAI_SCRIPT, "gpt-4.1-mini", ["sync", "stream", "responses", "async"])
+ANTHROPIC = (ANTHROPIC_SCRIPT, "claude-haiku-4-5", ["sync", "stream", "async"])
+
+
+def run_sdk(platform: Platform, policy: dict[str, Any], script: str, model: str) -> dict[str, Any]:
+    agent = platform.agent(policy)
+    done = platform.run(agent, sys.executable, "-c", script, model, "hi")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    found["_agent"] = agent
+    return found
+
+
+@pytest.mark.parametrize(("script", "model", "ways"), [OPENAI, ANTHROPIC], ids=["openai", "claude"])
+def test_allowed_calls_work_as_without_the_proxy(
+    platform: Platform, provider: Provider, script: str, model: str, ways: list[str]
+) -> None:
+    policy = {"name": "p", "allowed_llm_providers": ["openai", "anthropic"]}
+    out = run_sdk(platform, policy, script, model)
+    agent = out.pop("_agent")
+    for way in ways:
+        text = "".join(filter(None, out[way])) if isinstance(out[way], list) else out[way]
+        assert text == TEXT, way
+    records = platform.audited(agent, len(ways))
+    assert [r["denied"] for r in records] == [False] * len(ways)
+    assert {(r["tokens_in"], r["tokens_out"], r["estimated"]) for r in records} == {(20, 5, False)}
+    assert all(r["cost_microusd"] > 0 for r in records)
+    assert len(provider.seen) == len(ways)
+
+
+@pytest.mark.parametrize(("script", "model", "ways"), [OPENAI, ANTHROPIC], ids=["openai", "claude"])
+def test_refused_calls_raise_the_permission_error_at_once(
+    platform: Platform, provider: Provider, script: str, model: str, ways: list[str]
+) -> None:
+    policy = {
+        "name": "p",
+        "allowed_llm_providers": ["openai", "anthropic"],
+        "allowed_models": ["openai/nothing", "anthropic/nothing"],
+    }
+    out = run_sdk(platform, policy, script, model)
+    agent = out.pop("_agent")
+    for way in ways:
+        name, _, text = out[way]
+        assert name == "PermissionDeniedError"
+        assert "llm-not-allowed" in text
+        assert model in text
+    assert provider.seen == []
+    # one request for each call: no retry
+    assert len(platform.audited(agent, len(ways))) == len(ways)
+
+
+def test_the_agents_keys_reach_the_provider_and_nothing_of_ours_does(
+    platform: Platform, provider: Provider
+) -> None:
+    policy = {"name": "p", "allowed_llm_providers": ["openai"]}
+    out = run_sdk(platform, policy, OPENAI_SCRIPT, "gpt-4.1-mini")
+    agent = out["_agent"]
+    for seen in provider.seen:
+        assert seen.headers["authorization"] == "Bearer sk-test-of-the-agent"
+        assert not [name for name in seen.headers if name.startswith(("x-amaze", "proxy-"))]
+        assert agent.credential not in repr(seen)
+    stored = json.dumps(platform.audit(agent.agent_id))
+    assert "sk-test-of-the-agent" not in stored
+    assert agent.credential not in stored
+    assert agent.credential not in platform.log.read_text()

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from amaze_proxy.history.bundle import open_history
+from amaze_proxy.history.errors import HistoryMisconfigured
+from amaze_proxy.history.keys import ApiKey
+
+
+async def test_what_was_written_is_there_after_opening_again(url: str) -> None:
+    first = await open_history(url)
+    await first.keys.put(ApiKey("1" * 64, "admin", "admin", 1))
+    await first.close()
+    second = await open_history(url)
+    await second.ping()
+    assert await second.keys.find("1" * 64) is not None
+    await second.close()
+
+
+async def test_a_history_that_cannot_be_opened_says_why() -> None:
+    with pytest.raises(HistoryMisconfigured, match="AMAZE_DATABASE_URL"):
+        await open_history("mongodb://x")

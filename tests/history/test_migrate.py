@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlmodel import SQLModel
+
+from amaze_proxy.history import tables
+from amaze_proxy.history.engine import make_engine
+from amaze_proxy.history.errors import HistoryMisconfigured, HistoryUnavailable
+from amaze_proxy.history.migrate import upgrade
+
+
+def test_from_empty_the_schema_is_what_the_tables_say(url: str) -> None:
+    assert tables.AgentRow.__tablename__ == "agent"
+    engine = make_engine(url)
+    head = upgrade(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() == head
+        assert compare_metadata(context, SQLModel.metadata) == []
+    engine.dispose()
+
+
+def test_again_it_changes_nothing(url: str) -> None:
+    engine = make_engine(url)
+    upgrade(engine)
+    before = inspect(engine).get_table_names()
+    upgrade(engine)
+    assert inspect(engine).get_table_names() == before
+    engine.dispose()
+
+
+def test_three_processes_may_start_at_once(url: str) -> None:
+    program = (
+        "import sys; from amaze_proxy.history.engine import make_engine; "
+        "from amaze_proxy.history.migrate import upgrade; print(upgrade(make_engine(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", program, url]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    heads = [process.communicate()[0].strip() for process in started]
+    assert all(heads)
+    assert len(set(heads)) == 1
+
+
+def test_a_schema_of_a_newer_version_is_refused(url: str) -> None:
+    engine = make_engine(url)
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(HistoryMisconfigured, match="newer version"):
+        upgrade(engine)
+    engine.dispose()
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "amaze.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    engine = make_engine(f"sqlite:///{tmp_path}/amaze.db")
+    with pytest.raises(HistoryUnavailable, match="DatabaseError"):
+        upgrade(engine)
+    engine.dispose()

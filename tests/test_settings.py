@@ -1,0 +1,93 @@
+"""Settings: where a value comes from, and what is said of a bad one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from amaze_proxy.settings import SettingsError, Upstream, load, names, shown
+
+
+def test_defaults(tmp_path: Path) -> None:
+    settings = load({"AMAZE_DATA_DIR": str(tmp_path)}).settings
+    assert (settings.proxy_port, settings.control_port, settings.ui_port) == (8080, 8001, 5173)
+    assert settings.bind == "127.0.0.1"
+    assert settings.registration_mode == "open"
+    assert settings.proxy_url == "http://127.0.0.1:8080"
+
+
+def test_flag_wins_over_environment_over_file(tmp_path: Path) -> None:
+    (tmp_path / "amaze.toml").write_text("proxy_port = 1001\ncontrol_port = 1002\nui_port = 1003\n")
+    env = {
+        "AMAZE_DATA_DIR": str(tmp_path),
+        "AMAZE_PROXY_PORT": "2001",
+        "AMAZE_CONTROL_PORT": "2002",
+    }
+    loaded = load(env, {"proxy_port": "3001"})
+    settings = loaded.settings
+    assert (settings.proxy_port, settings.control_port, settings.ui_port) == (3001, 2002, 1003)
+    assert loaded.origin["proxy_port"] == "--proxy-port"
+    assert loaded.origin["control_port"] == "AMAZE_CONTROL_PORT"
+    assert loaded.origin["ui_port"] == "amaze.toml"
+    assert loaded.origin["bind"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("AMAZE_PROXY_PORT", "0", "1 to 65535"),
+        ("AMAZE_PROXY_PORT", "x", "AMAZE_PROXY_PORT"),
+        ("AMAZE_BIND", "localhost", "IP address"),
+        ("AMAZE_REGISTRATION", "yes", "open, enroll"),
+        ("AMAZE_UPSTREAMS", "api.openai.com", "host=http(s)://"),
+        ("AMAZE_UPSTREAMS", "api.openai.com=ftp://x", "host=http(s)://"),
+        ("AMAZE_AUDIT_BODY_MAX", "-1", "0 or more"),
+    ],
+)
+def test_a_bad_value_names_the_variable_and_what_is_allowed(
+    tmp_path: Path, name: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(SettingsError, match="is not a value of") as caught:
+        load({"AMAZE_DATA_DIR": str(tmp_path), name: value})
+    assert name in str(caught.value)
+    assert allowed in str(caught.value)
+
+
+def test_an_unknown_key_of_the_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "amaze.toml").write_text("proxy_prot = 1\n")
+    with pytest.raises(SettingsError, match="unknown setting 'proxy_prot'"):
+        load({"AMAZE_DATA_DIR": str(tmp_path)})
+
+
+def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "amaze.toml").write_text("proxy_port =\n")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load({"AMAZE_DATA_DIR": str(tmp_path)})
+
+
+def test_upstreams_round_trip(tmp_path: Path) -> None:
+    text = "API.openai.com=https://127.0.0.1:9443,local.llm=http://[::1]:8000"
+    settings = load({"AMAZE_DATA_DIR": str(tmp_path), "AMAZE_UPSTREAMS": text}).settings
+    assert settings.upstreams["api.openai.com"] == Upstream("https", "127.0.0.1", 9443)
+    again = load({"AMAZE_DATA_DIR": str(tmp_path), "AMAZE_UPSTREAMS": shown(settings)["upstreams"]})
+    assert again.settings.upstreams == settings.upstreams
+
+
+def test_registration_is_open_on_loopback_alone(tmp_path: Path) -> None:
+    env = {"AMAZE_DATA_DIR": str(tmp_path)}
+    assert load({**env, "AMAZE_BIND": "0.0.0.0"}).settings.registration_mode == "enroll"
+    assert load({**env, "AMAZE_BIND": "::1"}).settings.proxy_url == "http://[::1]:8080"
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    env = {
+        "AMAZE_DATA_DIR": str(tmp_path),
+        "AMAZE_ADMIN_KEY": "amk_hidden-value",
+        "AMAZE_REDIS_URL": "redis://:hidden-value@host",
+    }
+    assert "hidden-value" not in str(shown(load(env).settings))
+
+
+def test_every_setting_says_what_it_is_about() -> None:
+    assert all(names().values())
