@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import socket
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,7 @@ from amaze_proxy.control.app import create_app
 from amaze_proxy.control.config import ControlConfig, RegistrationMode
 from amaze_proxy.control.keys import ensure_admin_key
 from amaze_proxy.history.bundle import open_history
-from amaze_proxy.settings import Settings, SettingsError
+from amaze_proxy.settings import Settings
 from amaze_proxy.store.store import open_store
 from amaze_proxy.wire.ca import load_or_create_ca
 
@@ -25,22 +24,6 @@ from amaze_proxy.wire.ca import load_or_create_ca
 def database_url(settings: Settings) -> str:
     """The SQL database: the one of the settings, or SQLite in the data directory."""
     return settings.database_url or f"sqlite:///{settings.data_dir / 'history.db'}"
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The bound socket of the control API. Raises SettingsError with the fix."""
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    sock = socket.socket(family)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((settings.bind, settings.control_port))
-    except OSError as error:
-        sock.close()
-        raise SettingsError(
-            f"the control API cannot listen on {settings.bind}:{settings.control_port} "
-            f"({error.strerror}): stop what uses it, or set AMAZE_CONTROL_PORT"
-        ) from None
-    return sock
 
 
 def control_config(settings: Settings, ca_pem: bytes) -> ControlConfig:
@@ -59,7 +42,7 @@ def control_config(settings: Settings, ca_pem: bytes) -> ControlConfig:
 
 async def serve(settings: Settings, redis_url: str, on_new_key: Callable[[str], None]) -> None:
     """Serve until SIGTERM. `on_new_key` gets the admin API key of a first start, once."""
-    sock = listen(settings)
+    sock = installation.listening_socket(settings, "control")
     ca = load_or_create_ca(settings.data_dir / "ca")
     history = await open_history(database_url(settings))
     try:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import secrets
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -26,6 +27,30 @@ def prepare(settings: Settings) -> Path:
             "make it writable, or name another with AMAZE_DATA_DIR"
         ) from None
     return directory
+
+
+def listening_socket(settings: Settings, name: str, *, reuse_port: bool = False) -> socket.socket:
+    """A socket bound to the port of `name` (`proxy`, `control`). Raises SettingsError."""
+    port = getattr(settings, f"{name}_port")
+    sock = socket.socket(socket.AF_INET6 if ":" in settings.bind else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if reuse_port:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        sock.bind((settings.bind, port))
+    except OSError as error:
+        sock.close()
+        raise SettingsError(
+            f"the {name} cannot listen on {settings.bind}:{port} ({error.strerror}): "
+            f"stop what uses the port, or set AMAZE_{name.upper()}_PORT"
+        ) from None
+    return sock
+
+
+def check_ports(settings: Settings) -> None:
+    """Raises SettingsError, with the fix, when one of our ports is taken."""
+    for name in ("proxy", "control"):
+        listening_socket(settings, name).close()
 
 
 def secret_file(path: Path, make: bool = True) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 import secrets
@@ -59,30 +58,14 @@ def rules_of(settings: Settings) -> Rules:
 
 
 def listen(settings: Settings, count: int) -> list[socket.socket]:
-    """One bound socket for each worker, on the proxy port. Raises SettingsError with the fix."""
-    version = ipaddress.ip_address(settings.bind).version
-    family = socket.AF_INET6 if version == 6 else socket.AF_INET
-    address = (settings.bind, settings.proxy_port)
-    sockets: list[socket.socket] = []
-    try:
-        # Without SO_REUSEPORT first: with it, a second platform would silently share the port.
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-        for _ in range(count):
-            sock = socket.socket(family)
-            sockets.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            sock.bind(address)
-            sock.listen(1024)
-    except OSError as error:
-        for sock in sockets:
-            sock.close()
-        raise SettingsError(
-            f"the proxy cannot listen on {settings.bind}:{settings.proxy_port} "
-            f"({error.strerror}): stop what uses it, or set AMAZE_PROXY_PORT"
-        ) from None
+    """One listening socket for each worker, on the proxy port. Raises SettingsError."""
+    # Without SO_REUSEPORT first: with it, a second platform would silently share the port.
+    installation.listening_socket(settings, "proxy").close()
+    sockets = []
+    for _ in range(count):
+        sock = installation.listening_socket(settings, "proxy", reuse_port=True)
+        sock.listen(1024)
+        sockets.append(sock)
     return sockets
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from amaze_proxy.cli.client import Control
 from amaze_proxy.cli.common import console, json_option, settings_of
+from amaze_proxy.store.keys import UNKNOWN_AGENT
 
 _WIDTHS = (("time", 12), ("agent", 18), ("target", 30), ("verdict", 9), ("reason", 22))
 _NUMBERS = (("tokens", 7), ("cost $", 9), ("ms", 8))
@@ -71,7 +72,8 @@ def _latest(control: Control, agent_id: str | None, limit: int) -> list[Mapping[
 
 
 def _all_ids(control: Control) -> list[str]:
-    return [agent["agent_id"] for agent in control.json("GET", "/agents")["agents"]]
+    known = [agent["agent_id"] for agent in control.json("GET", "/agents")["agents"]]
+    return [*known, UNKNOWN_AGENT]
 
 
 def heading() -> Text:

@@ -27,6 +27,7 @@ def demo(leave: bool, **flags: str | None) -> None:
     """Watch calls pass and be refused: a mock provider, two agents, no API key."""
     settings = stage.demo_settings(settings_of(flags))
     installation.prepare(settings)
+    installation.check_ports(settings)
     logs.configure(settings, "demo")
     asyncio.run(_demo(settings, leave))
 

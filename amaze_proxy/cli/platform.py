@@ -80,6 +80,7 @@ def up(no_ui: bool, **flags: str | None) -> None:
     """Start the platform: store, control API, proxy. Ctrl-C stops it."""
     settings = settings_of(flags)
     installation.prepare(settings)
+    installation.check_ports(settings)
     logs.configure(settings, "up")
     asyncio.run(_up(settings))
 

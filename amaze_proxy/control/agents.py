@@ -16,6 +16,7 @@ from amaze_proxy.history.bundle import History
 from amaze_proxy.policy.model import Policy
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.store.agents import AgentStatus
+from amaze_proxy.store.keys import UNKNOWN_AGENT
 from amaze_proxy.store.store import Store
 
 Transition = Callable[[AgentRecord, int], AgentRecord]
@@ -121,8 +122,10 @@ class Agents:
         await self._move(agent_id, lifecycle.delete, "deletion")
 
     async def audit(self, agent_id: str, limit: int) -> tuple[AuditRecord, ...]:
-        """Its newest records first, also of an agent that was deleted. Raises StoreUnavailable."""
-        return tuple(await self._store.audit.recent(checked_id(agent_id), limit))
+        """Its newest records first, also of an agent that was deleted; UNKNOWN_AGENT for calls
+        without a valid credential. Raises InvalidId, StoreUnavailable."""
+        known = agent_id if agent_id == UNKNOWN_AGENT else checked_id(agent_id)
+        return tuple(await self._store.audit.recent(known, limit))
 
     async def _issue(self, agent_id: str, credential: Secret, grace_ms: int) -> Issued:
         now = self._clock()

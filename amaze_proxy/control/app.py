@@ -36,7 +36,10 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with client, asyncio.TaskGroup() as tasks:
             reconciling = tasks.create_task(services.reconciler.run(), name="reconciler")
-            yield
-            reconciling.cancel()
+            try:
+                yield
+            finally:
+                services.reconciler.stop()
+                reconciling.cancel()
 
     return build(services, lifespan)

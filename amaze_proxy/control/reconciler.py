@@ -25,10 +25,19 @@ class Reconciler:
         self._every = every
         self._republish_every = republish_every
         self._everything_due = 0.0
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Ends the loop with the pass that it is in; whoever waits for it cancels it as well.
+
+        A cancellation alone can be lost: Python 3.11's `asyncio.wait_for`, which the client of
+        the store uses, returns its result instead when both come at once.
+        """
+        self._stopped = True
 
     async def run(self) -> None:
-        """Until cancelled. Begins with everything."""
-        while True:
+        """Until stopped. Begins with everything."""
+        while not self._stopped:
             try:
                 await self.step()
             except (StoreError, HistoryError) as error:

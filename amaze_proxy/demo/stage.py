@@ -49,7 +49,7 @@ async def mock_provider(settings: Settings) -> AsyncIterator[Settings]:
     try:
         yield replace(
             settings,
-            upstreams={host: place for host in _HOSTS},
+            upstreams=dict.fromkeys(_HOSTS, place),
             upstream_ca=directory / "ca.pem",
         )
     finally:

@@ -10,7 +10,7 @@ from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.request import CallKind, HttpCall, LlmCall, Resource
 from amaze_proxy.policy.usage import Charge
-from amaze_proxy.protocols.errors import Malformed
+from amaze_proxy.protocols.errors import Malformed, TooLarge
 from amaze_proxy.protocols.llm import LlmRequest, parse_request
 from amaze_proxy.protocols.prices import Price
 from amaze_proxy.protocols.providers import LlmRoute, provider_of, route
@@ -23,7 +23,7 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 class Prices(Protocol):
     """What classification needs of the price book."""
 
-    def price(self, provider: str, model: str) -> Price | None: ...
+    def price(self, provider: str, model: str, input_tokens: int | None = None) -> Price | None: ...
     def worst_case(self, provider: str) -> Price: ...
 
 
@@ -35,6 +35,11 @@ class Head:
     method: str
     path: str
     headers: Mapping[bytes, bytes]
+    query: str = ""
+
+    @property
+    def request_target(self) -> str:
+        return f"{self.path}?{self.query}" if self.query else self.path
 
     def text(self, name: bytes) -> str | None:
         value = self.headers.get(name)
@@ -66,7 +71,7 @@ def llm_route(head: Head) -> LlmRoute | None:
     provider = provider_of(head.authority.host)
     if provider is None or head.authority.port != _DEFAULT_PORT[head.authority.scheme]:
         return None
-    found = route(provider, head.method, head.path)
+    found = route(provider, head.method, head.request_target)
     if found is None:
         raise Refused(
             Reason.LLM_NOT_ALLOWED,
@@ -88,9 +93,13 @@ def classify_llm(head: Head, found: LlmRoute, body: bytes, prices: Prices, limit
     try:
         plain = decode_content(body, head.text(b"content-encoding"), limit)
         request = parse_request(found.family, plain, head.method)
+    except TooLarge as error:
+        raise Refused(Reason.REQUEST_TOO_LARGE, str(error)) from None
     except Malformed as error:
         raise Refused(Reason.MALFORMED_REQUEST, f"the request body is refused: {error}") from None
-    known = prices.price(found.provider, request.model) if request.model else None
+    known = (
+        prices.price(found.provider, request.model, request.input_tokens) if request.model else None
+    )
     price = known or prices.worst_case(found.provider)
     resource = LlmCall(
         provider=found.provider,
@@ -111,4 +120,4 @@ def classify_llm(head: Head, found: LlmRoute, body: bytes, prices: Prices, limit
 def route_or_none(head: Head) -> LlmRoute | None:
     """The LLM API that the head addresses, for the shape of a refusal."""
     provider = provider_of(head.authority.host)
-    return route(provider, head.method, head.path) if provider else None
+    return route(provider, head.method, head.request_target) if provider else None

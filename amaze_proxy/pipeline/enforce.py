@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 
 from amaze_proxy.pipeline.classify import Call
 from amaze_proxy.pipeline.identity import Claim
-from amaze_proxy.pipeline.policies import InForce, PolicyCache
+from amaze_proxy.pipeline.line import Line
+from amaze_proxy.pipeline.policies import InForce
 from amaze_proxy.pipeline.refusal import Refused, from_admission
 from amaze_proxy.policy.decide import decide
 from amaze_proxy.policy.decision import Decision, Reason
 from amaze_proxy.policy.model import UnknownPrice
 from amaze_proxy.policy.request import AccessRequest, LlmCall
 from amaze_proxy.policy.usage import Charge
-from amaze_proxy.store.admission import Admission, Admitted, Gate, Outcome
+from amaze_proxy.store.admission import Admission, Admitted, Outcome
 
 _MOST_RELOADS = 5
 
@@ -55,29 +56,51 @@ class Verdict:
 
 
 async def judge(
-    gate: Gate,
-    policies: PolicyCache,
-    decision_id: str,
-    claim: Claim,
-    call: Call,
-    turn: TurnClaim,
+    line: Line, decision_id: str, claim: Claim, call: Call, turn: TurnClaim
 ) -> tuple[Verdict, Refused | None]:
     """The verdict, and the refusal that it means (None: pass). Raises StoreUnavailable.
 
     A policy that changes while this runs is loaded anew and decided by again, before anything is
     forwarded.
     """
-    in_force = await policies.get(claim.agent_id)
+    in_force = await line.policies.get(claim.agent_id)
     for _ in range(_MOST_RELOADS):
         decision = decide(AccessRequest(claim.agent_id, call.resource), in_force.policy)
         charge = _charge(call, in_force)
         admission = _admission(decision_id, claim, call, turn, in_force, decision, charge)
-        admitted = await gate.admit(admission)
+        admitted = await line.gate.admit(admission)
+        _remember(line, claim, admitted)
         if admitted.outcome is not Outcome.STALE:
             verdict = Verdict(in_force, decision, admitted, charge)
             return verdict, _refusal(verdict, claim.agent_id)
-        in_force = await policies.reload(claim.agent_id)
+        in_force = await line.policies.reload(claim.agent_id)
     raise Refused(Reason.INTERNAL_ERROR, "the policy changed faster than it could be read")
+
+
+async def authenticate(line: Line, claim: Claim, decision_id: str) -> Admitted:
+    """What the store says of the credential and its agent; reserves nothing.
+
+    Raises StoreUnavailable.
+    """
+    admitted = await line.gate.admit(
+        Admission(
+            decision_id=decision_id,
+            agent_id=claim.agent_id,
+            credential_sha256=claim.credential_sha256,
+            policy_version=-1,  # no version: only the credential matters here
+            turn_id="",
+            check_only=True,
+        )
+    )
+    _remember(line, claim, admitted)
+    return admitted
+
+
+def _remember(line: Line, claim: Claim, admitted: Admitted) -> None:
+    if admitted.reason is Reason.INVALID_BEARER:
+        line.verified.forget(claim)
+    else:
+        line.verified.note(claim)
 
 
 def _refusal(verdict: Verdict, agent_id: str) -> Refused | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from amaze_proxy.pipeline.capture import Capture
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.policy.request import CallKind
+from amaze_proxy.store.keys import UNKNOWN_AGENT
 
 
 def new_id(bytes_: int) -> str:
@@ -27,6 +28,7 @@ class Evidence:
     ts: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     started: float = field(default_factory=time.perf_counter)
     agent_id: str = ""
+    caller: str = ""  # who it says it is
     kind: CallKind = CallKind.UNKNOWN
     trace_id: str = ""
     turn_id: str = ""
@@ -63,8 +65,8 @@ class Evidence:
         return AuditRecord(
             decision_id=self.decision_id,
             ts=self.ts,
-            agent_id=self.agent_id,
-            caller=self.agent_id,
+            agent_id=self.agent_id or UNKNOWN_AGENT,
+            caller=self.caller,
             kind=self.kind.value,
             trace_id=self.trace_id,
             span_id=self.span_id,

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from amaze_proxy.pipeline import answer, classify
 from amaze_proxy.pipeline.capture import Capture
 from amaze_proxy.pipeline.classify import Call, Head
-from amaze_proxy.pipeline.enforce import TurnClaim, Verdict, judge
+from amaze_proxy.pipeline.enforce import TurnClaim, Verdict, authenticate, judge
 from amaze_proxy.pipeline.evidence import Evidence
 from amaze_proxy.pipeline.identity import BadCredential, Claim, claim
 from amaze_proxy.pipeline.line import Line
@@ -26,14 +26,14 @@ from amaze_proxy.pipeline.usage import Used
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.turn import verify
 from amaze_proxy.protocols.llm.refusals import stream_error
-from amaze_proxy.store.admission import Admission, Outcome, Settlement
+from amaze_proxy.store.admission import Outcome, Settlement
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.wire.ingress import BodyFault, Ingress
 
 log = logging.getLogger("amaze.proxy")
-UNKNOWN_AGENT = "_unknown"  # no agent id has an underscore: nobody can own this stream
 # A turn's counters live this long in the store; an older token would find them gone.
 TURN_LIFETIME_MS = 24 * 3600 * 1000
+_REMEMBERED_S = 3600.0
 
 
 class Exchange:
@@ -51,7 +51,9 @@ class Exchange:
         self._send = send
         self._scope = scope
         raw_headers: list[tuple[bytes, bytes]] = scope["headers"]
-        self.head = Head(ingress.authority, scope["method"], _path(scope), dict(raw_headers))
+        query = scope["query_string"].decode("ascii", "replace")
+        headers = dict(raw_headers)
+        self.head = Head(ingress.authority, scope["method"], _path(scope), headers, query)
         self.evidence = Evidence(
             Capture(rules.audit_body_max),
             Capture(rules.audit_body_max),
@@ -71,11 +73,13 @@ class Exchange:
         leave = None
         try:
             self._claim = self._identify()
+            self.evidence.caller = self._claim.agent_id
             leave = self._line.in_flight.enter(self._claim.agent_id)
             await self._walk(self._claim)
         except Refused as refused:
             await self._refuse(refused)
         except StoreUnavailable as error:
+            self._attribute()
             await self._refuse(_store_away(error))
         except asyncio.CancelledError:
             await self._cancelled()
@@ -99,14 +103,7 @@ class Exchange:
         self.evidence.kind = call.kind
         self.evidence.target = call.target
         self.evidence.model = call.llm.model if call.llm else ""
-        verdict, refusal = await judge(
-            self._line.gate,
-            self._line.policies,
-            self.evidence.decision_id,
-            who,
-            call,
-            self._turn,
-        )
+        verdict, refusal = await judge(self._line, self.evidence.decision_id, who, call, self._turn)
         self._note(verdict, who, refusal)
         if refusal:
             raise refusal
@@ -176,16 +173,7 @@ class Exchange:
 
     async def _after_authentication(self, who: Claim, refused: Refused) -> Refused:
         """The refusal, or the one that the credential deserves: strangers learn nothing else."""
-        answered = await self._line.gate.admit(
-            Admission(
-                decision_id=self.evidence.decision_id,
-                agent_id=who.agent_id,
-                credential_sha256=who.credential_sha256,
-                policy_version=-1,
-                turn_id="",
-                check_only=True,
-            )
-        )
+        answered = await authenticate(self._line, who, self.evidence.decision_id)
         if answered.outcome is Outcome.REFUSED:
             return from_admission(answered, who.agent_id)
         self.evidence.agent_id = who.agent_id
@@ -205,6 +193,12 @@ class Exchange:
         evidence.trace_id = self._turn.trace_id or _ambient_trace(
             who.agent_id, admitted.session_id, evidence.turn_id
         )
+
+    def _attribute(self) -> None:
+        """Whose call it was, as far as this worker knows without the store."""
+        who = self._claim
+        if who is not None and self._line.verified.within(who, _REMEMBERED_S):
+            self.evidence.agent_id = who.agent_id
 
     # -- the ways out ---------------------------------------------------------------------------
 
@@ -288,7 +282,7 @@ class Exchange:
         duty = self._verdict.decision.obligations if self._verdict else None
         settlement = Settlement(
             decision_id=evidence.decision_id,
-            agent_id=evidence.agent_id or UNKNOWN_AGENT,
+            agent_id=record.agent_id,
             record=record,
             limits=duty.limits if duty else (),
             turn_id=evidence.turn_id,

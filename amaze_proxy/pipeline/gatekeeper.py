@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-
 from amaze_proxy.pipeline import answer
 from amaze_proxy.pipeline.capture import Capture
-from amaze_proxy.pipeline.evidence import Evidence
-from amaze_proxy.pipeline.exchange import UNKNOWN_AGENT
+from amaze_proxy.pipeline.enforce import authenticate
+from amaze_proxy.pipeline.evidence import Evidence, new_id
 from amaze_proxy.pipeline.identity import BadCredential, Claim, claim
 from amaze_proxy.pipeline.line import Line
 from amaze_proxy.pipeline.refusal import Refused, from_admission, from_fault
 from amaze_proxy.policy.decision import Reason
-from amaze_proxy.store.admission import Admission, Admitted, Settlement
+from amaze_proxy.store.admission import Admitted, Settlement
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.wire.authority import Authority
 from amaze_proxy.wire.ingress import Answer, Fault
@@ -21,7 +18,6 @@ from amaze_proxy.wire.ingress import Answer, Fault
 # A credential that was good a moment ago opens a tunnel without asking the store again: each call
 # inside is admitted by the store anyway.
 _TRUST_S = 30.0
-_MOST_TRUSTED = 10_000
 
 
 class Gatekeeper:
@@ -29,7 +25,6 @@ class Gatekeeper:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._trusted: OrderedDict[Claim, float] = OrderedDict()
 
     async def connect(
         self, authority: Authority, proxy_authorization: bytes | None, peer: str
@@ -42,7 +37,7 @@ class Gatekeeper:
             return await self._refuse_connect(authority, str(error))
         if who is None:
             return await self._refuse_connect(authority, "CONNECT carries no agent credential")
-        if self._trusted.get(who, 0.0) > time.monotonic():
+        if self._line.verified.within(who, _TRUST_S):
             return None
         try:
             answered = await self._check(who)
@@ -51,7 +46,6 @@ class Gatekeeper:
         if answered.reason is Reason.INVALID_BEARER:
             refused = from_admission(answered, who.agent_id)
             return await self._refuse_connect(authority, refused.message)
-        self._trust(who)
         return None
 
     async def fault(self, fault: Fault) -> Answer:
@@ -62,6 +56,7 @@ class Gatekeeper:
         try:
             who = claim(None, fault.proxy_authorization)
             if who is not None:
+                evidence.caller = who.agent_id
                 answered = await self._check(who, evidence.decision_id)
                 if answered.reason is not Reason.INVALID_BEARER:
                     evidence.agent_id = who.agent_id
@@ -76,22 +71,7 @@ class Gatekeeper:
         return await self._finish(evidence, refused)
 
     async def _check(self, who: Claim, decision_id: str = "") -> Admitted:
-        return await self._line.gate.admit(
-            Admission(
-                decision_id=decision_id or self._evidence(None).decision_id,
-                agent_id=who.agent_id,
-                credential_sha256=who.credential_sha256,
-                policy_version=-1,
-                turn_id="",
-                check_only=True,
-            )
-        )
-
-    def _trust(self, who: Claim) -> None:
-        self._trusted[who] = time.monotonic() + _TRUST_S
-        self._trusted.move_to_end(who)
-        while len(self._trusted) > _MOST_TRUSTED:
-            self._trusted.popitem(last=False)
+        return await authenticate(self._line, who, decision_id or new_id(16))
 
     def _evidence(self, authority: Authority | None) -> Evidence:
         keep = self._line.rules.audit_body_max
@@ -103,11 +83,10 @@ class Gatekeeper:
         evidence.status, evidence.denied = shaped.status, True
         evidence.denial_reason = refused.reason.value
         evidence.error = refused.message[:500]
-        agent_id = evidence.agent_id or UNKNOWN_AGENT
+        record = evidence.record()
+        settlement = Settlement(record.decision_id, record.agent_id, record, charged=False)
         try:
-            await self._line.gate.settle(
-                Settlement(evidence.decision_id, agent_id, evidence.record(), charged=False)
-            )
+            await self._line.gate.settle(settlement)
         except StoreUnavailable:
             away = Refused(
                 Reason.REDIS_UNAVAILABLE, "the store that decides and records is not available"

@@ -31,7 +31,8 @@ class InFlight:
     def enter(self, agent_id: str) -> Callable[[], None]:
         """The current task works for this agent until the returned function is called."""
         task = asyncio.current_task()
-        assert task is not None
+        if task is None:
+            raise RuntimeError("a call runs in a task")
         self._tasks[agent_id].add(task)
 
         def leave() -> None:

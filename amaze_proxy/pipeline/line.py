@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from amaze_proxy.pipeline.inflight import InFlight
 from amaze_proxy.pipeline.policies import PolicyCache
+from amaze_proxy.pipeline.verified import Verified
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.protocols.prices import PriceBook
 from amaze_proxy.store.admission import Gate
@@ -51,3 +52,4 @@ class Line:
     rules: Rules
     in_flight: InFlight
     spans: Spans = field(default_factory=Spans)
+    verified: Verified = field(default_factory=Verified)

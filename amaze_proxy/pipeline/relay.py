@@ -91,6 +91,8 @@ class Relay:
             await self._answer(response, settle)
         except BrokenResponse as error:
             raise self._broken(f"broke off its answer ({error})") from None
+        except Malformed as error:
+            raise self._broken(f"sent an answer that cannot be read ({error})") from None
         except UpstreamTimeout as error:
             raise self._timed_out(error) from None
         finally:
@@ -158,7 +160,7 @@ class Relay:
             plain = self._decoded(response, body)
             self._tally = read_answer(request, plain)
             if request.stream and self._verdict.decision.obligations.block_streaming:
-                body = self._reframed(request, plain)
+                body = reframe(request, plain)
                 headers = [h for h in headers if h[0] not in (b"content-type", b"content-encoding")]
                 headers.append((b"content-type", _EVENT_STREAM))
         self._evidence.output.add(body)
@@ -182,18 +184,7 @@ class Relay:
         encoding = next((v for n, v in response.headers if n == b"content-encoding"), None)
         if encoding is None:
             return body
-        try:
-            return decode_content(
-                body, encoding.decode("latin-1"), self._line.rules.answer_body_max
-            )
-        except Malformed as error:
-            raise self._broken(f"sent an answer that cannot be read ({error})") from None
-
-    def _reframed(self, request: LlmRequest, body: bytes) -> bytes:
-        try:
-            return reframe(request, body)
-        except Malformed as error:
-            raise self._broken(f"sent an answer that cannot be read ({error})") from None
+        return decode_content(body, encoding.decode("latin-1"), self._line.rules.answer_body_max)
 
     async def _stream(
         self, response: UpstreamResponse, request: LlmRequest, settle: Settle

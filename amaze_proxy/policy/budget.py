@@ -19,6 +19,7 @@ together; money in micro-dollars, rounded up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from amaze_proxy.policy.decision import Limit, Obligations
 from amaze_proxy.policy.usage import Charge, Measure, Usage
@@ -60,6 +61,8 @@ class Reserved:
                 return max(1, self.tool_calls)
             case Measure.AGENT_CALLS:
                 return max(1, self.agent_calls)
+            case _:
+                assert_never(measure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ Calls of a type that no step of the graph has are outside of it, and do not move
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from amaze_proxy.policy.decision import GraphMove, GraphStep, Reason
 from amaze_proxy.policy.names import ANY, covers_model, is_member
@@ -51,6 +52,8 @@ def call_type(call: GraphCall) -> CallType:
             return CallType.TOOL
         case AgentCall():
             return CallType.AGENT
+        case _:
+            assert_never(call)
 
 
 def governs(graph: Graph, call: GraphCall) -> bool:
@@ -97,6 +100,8 @@ def _matches(one: Step, call: GraphCall) -> bool:
             return is_member((one.callee_id,), server, tool)
         case AgentCall(callee=callee):
             return one.callee_id == callee
+        case _:
+            assert_never(call)
 
 
 def _names_no_provider(one: Step) -> bool:

@@ -246,6 +246,8 @@ def _callee(call: GraphCall) -> str:
             return f"tool {_shown(tool)} of MCP server {_shown(server)}"
         case AgentCall(callee=callee):
             return f"agent {_shown(callee)}"
+        case _:
+            assert_never(call)
 
 
 def _of(policy: Policy) -> str:

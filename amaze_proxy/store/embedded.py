@@ -66,17 +66,20 @@ class EmbeddedValkey:
         Raises ServerStartError with the fix.
         """
         binary = _binary()
+        self._process = None
+        deadline = time.monotonic() + START_TIMEOUT
         lock = self._open_lock()
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pass  # it runs already, or another start is under way
-            else:
-                self._spawn(binary, lock)
+            while not _try_lock(lock):  # it runs already, is just starting, or just ending
+                if self.is_alive():
+                    self._pid = _pid_of(self.socket_path)
+                    return
+                self._check(deadline)
+            self._spawn(binary, lock)
         finally:
             os.close(lock)
-        self._wait_until_ready()
+        while not self.is_alive():
+            self._check(deadline)
 
     def stop(self) -> None:
         """End it (SIGTERM: it syncs its files) and wait until it is gone."""
@@ -115,13 +118,14 @@ class EmbeddedValkey:
 
         def run() -> None:
             try:
-                self._process = self._popen(binary, lock)
+                process = self._process = self._popen(binary, lock)
+                self._pid = process.pid
             except OSError as error:
                 errors.append(error)
                 return
             finally:
                 started.set()
-            self._process.wait()
+            process.wait()
 
         self._thread = threading.Thread(target=run, name="valkey", daemon=True)
         self._thread.start()
@@ -154,19 +158,15 @@ class EmbeddedValkey:
             *("--daemonize", "no"),
         ]
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT
-        while not self.is_alive():
-            process = self._process
-            if process is not None and process.returncode is not None:
-                raise ServerStartError(f"the embedded Valkey ended at once: {self._last_words()}")
-            if time.monotonic() > deadline:
-                raise ServerStartError(
-                    f"the embedded Valkey does not answer on {self.socket_path}: "
-                    f"{self._last_words()}"
-                )
-            time.sleep(_POLL)
-        self._pid = self._process.pid if self._process else _pid_of(self.socket_path)
+    def _check(self, deadline: float) -> None:
+        """Wait a moment; raises when there is nothing to wait for."""
+        if self._process is not None and self._process.returncode is not None:
+            raise ServerStartError(f"the embedded Valkey ended at once: {self._last_words()}")
+        if time.monotonic() > deadline:
+            raise ServerStartError(
+                f"the embedded Valkey does not answer on {self.socket_path}: {self._last_words()}"
+            )
+        time.sleep(_POLL)
 
     def _last_words(self) -> str:
         log = self.data_dir / "valkey.log"
@@ -193,6 +193,14 @@ def _binary() -> Path:
         raise ServerStartError(
             f"there is no embedded Valkey for this system ({error}): set AMAZE_REDIS_URL"
         ) from error
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _socket_path(data_dir: Path) -> Path:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -211,10 +210,7 @@ class StoreGate:
         while self._tasks:
             await asyncio.wait(self._tasks)
         if self._replaying is not None and self._replayer is not None:
-            self._replaying.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._replaying
-            self._replayer.close()
+            await self._replayer.close(self._replaying)
         await self._caller.close()
 
 

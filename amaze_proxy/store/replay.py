@@ -77,6 +77,7 @@ class Replayer:
         self._tell = delivered
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._stopped = False
         if self._orphans:
             self._wake.set()
 
@@ -87,9 +88,9 @@ class Replayer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled: whenever something waits, try, with growing pauses."""
+        """Until stopped: whenever something waits, try, with growing pauses."""
         pause = FIRST_PAUSE
-        while True:
+        while not self._stopped:
             await self._wake.wait()
             if await self._pass():
                 pause = FIRST_PAUSE
@@ -97,8 +98,13 @@ class Replayer:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def close(self) -> None:
-        """Unlock the files; what is in them waits for the next process."""
+    async def close(self, running: asyncio.Task[None]) -> None:
+        """End `run` and unlock the files; what is in them waits for the next process."""
+        # A cancellation that meets redis-py's zero time-outs is lost: the flag ends it then.
+        self._stopped = True
+        self._wake.set()
+        running.cancel()
+        await asyncio.wait({running})
         for source in (self._own, *self._orphans):
             source.journal.close()
 

@@ -26,6 +26,7 @@ _PRIVATE = {
     "198.51.100.0/24": "documentation",
     "203.0.113.0/24": "documentation",
     "::1/128": "loopback",
+    "2001::/23": "special-purpose",
     "fc00::/7": "unique local",
     "fec0::/10": "site-local",
     "2001:db8::/32": "documentation",
@@ -101,6 +102,8 @@ def is_own(ip: Ip, port: int, listeners: Iterable[Listener]) -> bool:
 
 def _is_local(ip: Ip) -> bool:
     """Whether `ip` is an address of this machine: the kernel then picks it as the source, too."""
+    if ip.is_loopback:
+        return True
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

@@ -61,12 +61,12 @@ class CertificateAuthority:
     def leaf(self, host: str) -> tuple[bytes, bytes]:
         """(certificate chain, private key) as PEM for `host`: a DNS name or an IP literal."""
         now = _now()
-        subject = [x509.NameAttribute(NameOID.COMMON_NAME, host)]
         named = len(host) <= _MAX_COMMON_NAME
+        subject = [x509.NameAttribute(NameOID.COMMON_NAME, host)] if named else []
         public = self.leaf_key.public_key()
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(x509.Name(subject if named else []))
+            .subject_name(x509.Name(subject))
             .issuer_name(self.certificate.subject)
             .public_key(public)
             .serial_number(x509.random_serial_number())

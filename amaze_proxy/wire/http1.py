@@ -67,11 +67,11 @@ class ResponseHead:
 
 def parse_request_head(head: bytes, limits: Limits) -> RequestHead:
     """The request whose head is `head`, up to and with the empty line. Raises Malformed."""
+    if head.find(b"\n") > limits.request_line_bytes:
+        raise Malformed("the request line is too long", FaultKind.URI_TOO_LONG)
     line = _REQUEST_LINE.match(head)
     if line is None:
         raise _bad_request_line(head)
-    if line.end() > limits.request_line_bytes:
-        raise Malformed("the request line is too long", FaultKind.URI_TOO_LONG)
     fields = read_request_fields(head[line.end() : -2], limits.header_count)
     method_bytes, target, minor = line.groups()
     method = method_bytes.decode("ascii")

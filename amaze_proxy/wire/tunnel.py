@@ -14,12 +14,10 @@ _UNTRUSTED = {"UNKNOWN_CA", "CERTIFICATE_UNKNOWN", "BAD_CERTIFICATE", "UNSUPPORT
 
 @dataclass(slots=True)
 class Tunnel:
-    """An open tunnel. `ingress` is shared by all its requests; `host_seen` is the last Host value
-    that was found to agree with it, so that the next request's needs no parsing."""
+    """An open tunnel. `ingress` is shared by all its requests."""
 
     ingress: Ingress
     authority: Authority
-    host_seen: bytes | None = None
 
 
 class Inside(Enum):

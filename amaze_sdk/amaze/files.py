@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 log = logging.getLogger("amaze")
@@ -25,17 +27,20 @@ def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
         raise
 
 
-def usable_directory(wanted: Path) -> Path:
-    """`wanted`, made if need be; a temporary directory where it cannot be written.
+@contextmanager
+def state_directory(wanted: Path) -> Iterator[Path]:
+    """`wanted`, made if need be; where it cannot be written, a temporary one for the block.
 
     A container with a read-only home still runs: it only has to enrol again at its next start.
     """
     try:
         wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=wanted, prefix=".probe.")
+        os.close(descriptor)
+        Path(name).unlink()
     except OSError as error:
         log.warning("%s is not writable (%s): the credential is not kept", wanted, error.strerror)
-        return Path(tempfile.mkdtemp(prefix="amaze-"))
-    os.close(descriptor)
-    Path(name).unlink()
-    return wanted
+        with tempfile.TemporaryDirectory(prefix="amaze-") as temporary:
+            yield Path(temporary)
+    else:
+        yield wanted

@@ -18,6 +18,8 @@ ENROLL_KEY = "X-Amaze-Enroll-Key"
 
 # The orchestrator is starting, or its store is: not a verdict on this agent.
 _TRY_AGAIN = frozenset({425, 429, 500, 502, 503, 504})
+# Said of the one proof that was sent; a barred or quarantined agent is told otherwise.
+_UNKNOWN_CREDENTIAL = frozenset({"invalid-bearer", "enrolment-refused"})
 _FIRST_PAUSE = 0.1  # seconds
 _LONGEST_PAUSE = 5.0
 
@@ -97,7 +99,7 @@ def _post(
 
 
 def _is_unknown_credential(answer: Answer) -> bool:
-    return answer.status == 401 or answer.reason == "invalid-bearer"
+    return answer.status == 401 or answer.reason in _UNKNOWN_CREDENTIAL
 
 
 def _accepted(settings: Settings, answer: Answer) -> Registration:

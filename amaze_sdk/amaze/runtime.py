@@ -17,7 +17,7 @@ from amaze import egress, environment, handlers, orchestrator, patches
 from amaze.chat import ChatServer, ChatService, NoHandler
 from amaze.egress import Egress
 from amaze.errors import EnforcementError
-from amaze.files import usable_directory
+from amaze.files import state_directory
 from amaze.handlers import HandlerLoop, Namespace
 from amaze.orchestrator import Unreachable
 from amaze.patches.httpclient import forget_default_opener
@@ -97,7 +97,7 @@ def _start(
     host = settings.chat_host or _reachable_address(settings.orchestrator)
     chat = ChatServer(host, settings.chat_port)
     undo.callback(chat.close, GRACE)
-    directory = usable_directory(settings.state_dir)
+    directory = undo.enter_context(state_directory(settings.state_dir))
     registration = register(settings, directory, _registered_host(settings, host), chat.port)
     ca = fetch_ca(settings.orchestrator)
     _await_proxy(settings.proxy, min(PROXY_WAIT, settings.start_timeout))

@@ -178,7 +178,7 @@ class FakePlatform:
         agent_id = str(request.get("agent_id"))
         with self._lock:
             if credential is not None and self._credentials.get(credential) != agent_id:
-                return 401, _problem("invalid-bearer", "the credential is unknown or revoked")
+                return 403, _problem("enrolment-refused", "X-Amaze-Bearer is not this agent's")
             if credential is None and self.enroll_key not in (None, enroll_key):
                 return 403, _problem("enrolment-required", "X-Amaze-Enroll-Key is needed")
             taken = agent_id in self._credentials.values()

@@ -45,9 +45,7 @@ class Control:
     store: Store
     history: History
     clock: Clock
-    admin: dict[str, str] = field(
-        default_factory=lambda: {"Authorization": f"Bearer {ADMIN_KEY}"}
-    )
+    admin: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {ADMIN_KEY}"})
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         """As admin."""
@@ -86,9 +84,11 @@ async def running(app: Starlette) -> AsyncIterator[None]:
 
     task = asyncio.create_task(serve())
     await up.wait()
-    yield
-    down.set()
-    await task
+    try:
+        yield
+    finally:
+        down.set()
+        await task
 
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -129,6 +129,13 @@ def own_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
 async def store(valkey: EmbeddedValkey) -> AsyncIterator[Store]:
     opened = await open_store(valkey.url)
     await opened.client.flushall()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def own_store(own_valkey: EmbeddedValkey) -> AsyncIterator[Store]:
+    opened = await open_store(own_valkey.url)
     yield opened
     await opened.close()
 

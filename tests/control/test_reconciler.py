@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from amaze_proxy.store.store import open_store
-
 POLICY = {"name": "p"}
 
 
 async def test_a_policy_saved_while_the_store_is_down_is_published_when_it_is_back(
-    serve, config, own_valkey, history, clock, until
+    serve, config, own_valkey, own_store, history, clock, until
 ) -> None:
-    store = await open_store(own_valkey.url)
+    store = own_store
     async with serve(config, store, history, clock) as control:
         await control.ask("PUT", "/policy/a", json=POLICY)
         own_valkey.stop()
@@ -34,13 +32,12 @@ async def test_a_policy_saved_while_the_store_is_down_is_published_when_it_is_ba
 
         await until(in_force)
         assert (await store.policies.get("a")).document == '{"name":"second"}'
-    await store.close()
 
 
 async def test_what_happens_to_agents_while_the_store_is_down_follows(
-    serve, config, own_valkey, history, clock, until
+    serve, config, own_valkey, own_store, history, clock, until
 ) -> None:
-    store = await open_store(own_valkey.url)
+    store = own_store
     async with serve(config, store, history, clock) as control:
         held = await control.create("a", policy=POLICY)
         gone = await control.create("b", policy=POLICY)
@@ -71,7 +68,6 @@ async def test_what_happens_to_agents_while_the_store_is_down_follows(
         assert await control.in_store(made.json()["credential"]) == "active"
         assert await control.in_store(registered.json()["bearer_token"]) == "active"
         assert (await control.ask("POST", "/agents", json={"agent_id": "b"})).status_code == 201
-    await store.close()
 
 
 async def test_a_store_that_was_wiped_gets_everything_again(control, until) -> None:

@@ -104,12 +104,16 @@ class Platform:
             trust_env=False,
             timeout=30,
         )
-        until(self._ready, f"the platform to be ready; its log:\n{self.log.read_text()}", 60)
+        try:
+            until(self._ready, "the platform to be ready", 60)
+        except AssertionError as error:
+            self.stop()
+            raise AssertionError(f"{error}; its log:\n{self.log.read_text()}") from None
 
     def _ready(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            raise AssertionError(f"the platform stopped:\n{self.log.read_text()}")
+            raise AssertionError("the platform stopped")
         try:
             proxy = httpx.get(f"http://127.0.0.1:{self.proxy_port}/health", trust_env=False)
             return proxy.status_code == 200 and self.control.get("/health").status_code == 200
@@ -220,8 +224,13 @@ class Platform:
         return self.pids("amaze_proxy.proxy")
 
     def valkey(self) -> int:
-        (pid,) = [p for p in self.pids("valkey") if "python" not in _command(p).split(" ")[0]]
+        (pid,) = self.pids("valkey-server")
         return pid
+
+    @property
+    def store_socket(self) -> str:
+        """The embedded server's unix socket, out of its process title."""
+        return _command(self.valkey()).split("unixsocket:")[1].split()[0]
 
 
 def chat(text: str = "hi", **fields: Any) -> dict[str, Any]:

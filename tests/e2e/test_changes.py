@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 
-from tests.e2e.platform import OPENAI, OPEN_POLICY, Agent, Platform, chat, reason_of
+from tests.e2e.platform import OPEN_POLICY, OPENAI, Agent, Platform, chat, reason_of
 
 NOTHING = {"name": "nothing"}
 

@@ -28,7 +28,7 @@ def test_agents_and_policies_from_the_command_line(platform: Platform) -> None:
     assert json.loads(back.stdout)["version"] == 3
     versions = json.loads(platform.cli("policy", "versions", "cli-agent", "--json").stdout)
     assert [v["version"] for v in versions] == [3, 2, 1]
-    assert [v["sha256"] for v in versions][0] == versions[2]["sha256"]
+    assert versions[0]["sha256"] == versions[2]["sha256"]
 
 
 def test_a_bad_policy_is_refused_with_the_field(platform: Platform, tmp_path: Path) -> None:

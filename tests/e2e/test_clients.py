@@ -27,7 +27,8 @@ print(answer.status_code, answer.text)
 """
 URLLIB = """
 import sys, urllib.error, urllib.request
-call = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), {"content-type": "application/json"})
+head = {"content-type": "application/json"}
+call = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), head)
 try:
     answer = urllib.request.urlopen(call)
 except urllib.error.HTTPError as error:
@@ -36,7 +37,8 @@ print(answer.status, answer.read().decode())
 """
 NODE = """
 const [url, body] = process.argv.slice(2);
-const answer = await fetch(url, {method: "POST", body, headers: {"content-type": "application/json"}});
+const headers = {"content-type": "application/json"};
+const answer = await fetch(url, {method: "POST", body, headers});
 console.log(answer.status, await answer.text());
 """
 GO = """

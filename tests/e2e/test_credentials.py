@@ -122,8 +122,11 @@ def test_a_rotated_out_agent_keeps_working_with_the_new_credential_only_after_gr
 
 
 def test_a_forged_turn_is_refused(platform: Platform, agent: Agent) -> None:
-    token = platform.control.post(
-        "/turns", headers={"X-Amaze-Bearer": agent.credential, "authorization": ""}
+    token = httpx.post(
+        f"http://127.0.0.1:{platform.control_port}/turns",
+        headers={"X-Amaze-Bearer": agent.credential},
+        json={},
+        trust_env=False,
     ).json()["turn"]
     other = platform.agent()
     with platform.client(agent) as client:

@@ -216,8 +216,7 @@ def test_malformed_requests_are_refused_closed_and_recorded(
     status = int(answer.split(b" ")[1])
     assert 400 <= status < 500 or status == 501, answer
     records = until(
-        lambda: [r for r in platform.audit(agent.agent_id) + platform.audit("_unknown")[-1:]],
-        "a record",
+        lambda: platform.audit(agent.agent_id) or platform.audit("_unknown")[-1:], "a record"
     )
     assert records[0]["denied"] is True
     assert platform.provider.seen == []
@@ -264,7 +263,7 @@ def test_ambiguous_bodies_are_refused_and_recorded(
     assert len(platform.provider.seen) == 1
 
 
-@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip", "gzip, gzip", "x-unknown", "GZIP "])
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip", "gzip, gzip", "x-unknown", "GZIP"])
 def test_an_encoding_that_does_not_decode_is_refused(
     platform: Platform, agent: Agent, encoding: str
 ) -> None:

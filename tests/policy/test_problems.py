@@ -1,7 +1,10 @@
+from datetime import date
+
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from amaze_proxy.policy.model import PolicyError, load_policy
-from amaze_proxy.policy.problems import Problem
+from amaze_proxy.policy.problems import Problem, found_by
 
 
 @pytest.mark.parametrize(
@@ -69,8 +72,11 @@ def test_no_more_than_twenty_are_told() -> None:
 
 
 def test_a_type_of_error_that_has_no_words_of_ours() -> None:
-    with pytest.raises(PolicyError, match=r"max_cost_usd_per_turn: .+, not "):
-        load_policy("max_cost_usd_per_turn: [1, 2]")
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(date).validate_python("x")
+    (one,) = found_by(caught.value)
+    assert one.message.startswith("Input should be a valid date")
+    assert one.message.endswith(", not 'x'")
 
 
 def test_a_problem_of_the_whole_has_no_field() -> None:

@@ -55,9 +55,9 @@ def test_a_forgotten_credential_is_dropped(platform: FakePlatform, tmp_path: Pat
 def test_a_given_credential_is_not_replaced(platform: FakePlatform, tmp_path: Path) -> None:
     register(settings_for(platform, tmp_path), tmp_path, "127.0.0.1", 1)
     settings = settings_for(platform, tmp_path, AMAZE_CREDENTIAL="amz_one.unknown")
-    with pytest.raises(RegistrationError, match="unknown or revoked") as caught:
+    with pytest.raises(RegistrationError, match="not this agent's") as caught:
         register(settings, tmp_path, "127.0.0.1", 1)
-    assert (caught.value.status, caught.value.reason) == (401, "invalid-bearer")
+    assert (caught.value.status, caught.value.reason) == (403, "enrolment-refused")
     assert "amz_one.unknown" not in str(caught.value)
 
 

@@ -119,3 +119,12 @@ def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
                 await anyio.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """A server that the test may stop, kill and fill."""
+    valkey = EmbeddedValkey(tmp_path / "own")
+    valkey.start()
+    yield valkey
+    valkey.stop()

@@ -13,21 +13,17 @@ from amaze_proxy.policy.usage import Charge, Measure, Usage
 from amaze_proxy.store.admission import Outcome
 from amaze_proxy.store.store import open_store
 
-TURN_NAMES = {measure: measure.value for measure in Measure}
 AMOUNTS = st.one_of(st.integers(0, 20), st.integers(0, 600), st.integers(0, 10**10))
 
 
-def limits_of(windows):
-    def build(measure, maximum, window):
-        window_ms = window if windows else 0
-        name = f"{measure.value}:{window_ms}" if window_ms else measure.value
-        return Limit(name, measure, maximum, window_ms)
-
-    return st.builds(
-        build, st.sampled_from(Measure), AMOUNTS, st.sampled_from([0, 60_000, 3_600_000])
-    )
+def limit_of(measure, maximum, window_ms):
+    name = f"{measure.value}:{window_ms}" if window_ms else measure.value
+    return Limit(name, measure, maximum, window_ms)
 
 
+LIMITS = st.builds(
+    limit_of, st.sampled_from(Measure), AMOUNTS, st.sampled_from([0, 60_000, 3_600_000])
+)
 CHARGES = st.builds(
     Charge,
     input_tokens=AMOUNTS,
@@ -48,7 +44,7 @@ SPENT = st.builds(
 )
 POLICIES = st.builds(
     Obligations,
-    limits=st.lists(limits_of(True), max_size=4, unique_by=lambda limit: limit.name).map(tuple),
+    limits=st.lists(LIMITS, max_size=4, unique_by=lambda limit: limit.name).map(tuple),
     budget_blocks=st.booleans(),
     lower_output_limit=st.booleans(),
 )

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""A fast upstream: one process, no dependencies (uvloop if it is there).
+
+/v1/chat/completions   a completion of 1 KB, 25 tokens; server-sent events if `"stream": true`
+/mcp                   a JSON-RPC tool result
+/a2a                   an A2A task result
+/size/N                N bytes in writes of 64 KiB
+/echo                  the request's head as text
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from typing import cast
+
+from http_messages import Body
+
+_TEXT = "The quick brown fox jumps over the lazy dog. " * 14
+_USAGE = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+_COMPLETION = {
+    "id": "chatcmpl-bench",
+    "object": "chat.completion",
+    "created": 1700000000,
+    "model": "gpt-4o-mini",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": _TEXT[:640]},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": _USAGE,
+    "system_fingerprint": "fp_bench",
+}
+_TOOL_RESULT = {"content": [{"type": "text", "text": _TEXT[:200]}], "isError": False}
+_TASK = {
+    "id": "task-1",
+    "status": {"state": "completed"},
+    "artifacts": [{"parts": [{"type": "text", "text": "hello from the peer"}]}],
+}
+_BLOCK = b"x" * 65536
+
+
+def answer(body: bytes, kind: str = "application/json", status: int = 200) -> bytes:
+    """A whole response."""
+    head = f"HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def rpc(result: object) -> bytes:
+    return answer(json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode())
+
+
+WHOLE = {
+    b"/v1/chat/completions": answer(json.dumps(_COMPLETION).encode()),
+    b"/mcp": rpc(_TOOL_RESULT),
+    b"/a2a": rpc(_TASK),
+}
+
+
+async def big(size: int) -> AsyncIterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+    yield b"Content-Length: %d\r\n\r\n" % size
+    for _ in range(size // len(_BLOCK)):
+        yield _BLOCK
+    yield _BLOCK[: size % len(_BLOCK)]
+
+
+async def stream(events: int, gap: float) -> AsyncIterator[bytes]:
+    """A streamed completion: `events` tokens, `gap` seconds between them."""
+    yield b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    yield b"Transfer-Encoding: chunked\r\n\r\n"
+    for number in range(events):
+        yield _event({"choices": [{"index": 0, "delta": {"content": f"token {number} "}}]})
+        await asyncio.sleep(gap)
+    yield _event({"choices": [], "usage": _USAGE})
+    yield b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+
+
+def _event(fields: dict[str, object]) -> bytes:
+    chunk = {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o-mini", **fields}
+    data = f"data: {json.dumps(chunk)}\n\n".encode()
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+class Upstream(asyncio.Protocol):
+    """One connection; requests are answered one after the other."""
+
+    events = 3
+    gap = 0.02
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._head = b""
+        self._body: Body | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio.Transport, only alike.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._writable.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while self._task is None and self._advance():
+            pass
+
+    def _advance(self) -> bool:
+        """Take the next step that the buffer allows; False if it allows none."""
+        if self._body is None:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            if not end:
+                return False
+            self._head, self._buffer = head, rest
+            self._body = Body(head.lower() + b"\r\n", keep=True)
+        self._buffer = self._body.feed(self._buffer)
+        if not self._body.done:
+            return False
+        body, self._body = bytes(self._body.payload), None
+        self._respond(self._head, body)
+        return bool(self._buffer)
+
+    def _respond(self, head: bytes, body: bytes) -> None:
+        path = head.split(b" ", 2)[1]
+        streamed = b'"stream": true' in body or b'"stream":true' in body
+        if path in WHOLE and not streamed:
+            self._transport.write(WHOLE[path])
+        elif path in WHOLE:
+            self._send(stream(self.events, self.gap))
+        elif path.startswith(b"/size/"):
+            self._send(big(int(path[6:])))
+        elif path == b"/echo":
+            self._transport.write(answer(head, "text/plain"))
+        else:
+            self._transport.write(answer(b'{"error": "no such route"}', status=404))
+
+    def _send(self, pieces: AsyncIterator[bytes]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._write(pieces))
+
+    async def _write(self, pieces: AsyncIterator[bytes]) -> None:
+        async for piece in pieces:
+            await self._writable.wait()
+            if self._transport.is_closing():
+                return
+            self._transport.write(piece)
+        self._task = None
+        if self._buffer:
+            self.data_received(b"")
+
+
+async def serve(listen: list[str], cert: str | None, key: str | None) -> None:
+    context = None
+    if cert:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        context.set_alpn_protocols(["http/1.1"])
+    loop = asyncio.get_running_loop()
+    for place in listen:
+        host, port, *tls = place.split(":")
+        await loop.create_server(
+            Upstream, host, int(port), ssl=context if tls else None, backlog=1024
+        )
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--listen", action="append", required=True, metavar="IP:PORT[:tls]")
+    parser.add_argument("--cert", help="PEM with certificate chain")
+    parser.add_argument("--key", help="PEM with its private key, if it is not in --cert")
+    parser.add_argument("--stream", default="3:20", metavar="EVENTS:MS", help="default %(default)s")
+    arguments = parser.parse_args()
+    events, gap = arguments.stream.split(":")
+    Upstream.events, Upstream.gap = int(events), int(gap) / 1000
+    try:
+        from uvloop import run
+    except ImportError:
+        from asyncio import run
+    run(serve(arguments.listen, arguments.cert, arguments.key))
+
+
+if __name__ == "__main__":
+    main()
