@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -26,10 +27,11 @@ from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.proxy import master
 from amaze_proxy.settings import Settings, SettingsError, load, names, shown
 from amaze_proxy.store.embedded import EmbeddedValkey
-from amaze_proxy.store.errors import StoreError
+from amaze_proxy.store.errors import ServerStartError, StoreError
 from amaze_proxy.supervisor import Spec, StartError, Supervisor, python, until_signal
 from amaze_proxy.wire.ca_files import CaError
 
+log = logging.getLogger("amaze.up")
 _PLAIN = plainly(SettingsError, StoreError, HistoryError, CaError, StartError)
 
 
@@ -41,10 +43,26 @@ async def store_url(settings: Settings) -> AsyncIterator[str]:
         return
     embedded = EmbeddedValkey(settings.data_dir / "valkey")
     await asyncio.to_thread(embedded.start)
+    keeping = asyncio.create_task(_keep(embedded))
     try:
         yield embedded.url
     finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
         await asyncio.to_thread(embedded.stop)
+
+
+async def _keep(embedded: EmbeddedValkey) -> None:
+    """Start the embedded server again when it dies."""
+    while True:
+        await asyncio.sleep(0.2)
+        if not embedded.is_running():
+            log.warning("the embedded store ended; starting it again")
+            try:
+                await asyncio.to_thread(embedded.start)
+            except ServerStartError as error:
+                log.error("%s", error)
+                await asyncio.sleep(2)
 
 
 async def running(

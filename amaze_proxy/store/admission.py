@@ -27,7 +27,7 @@ class Admission:
     policy_version: int
     turn_id: str
     limits: tuple[Limit, ...] = ()
-    charge: Charge = Charge()  # noqa: RUF009 (frozen)
+    charge: Charge = Charge()
     graph: GraphMove | None = None
     budget_blocks: bool = True
     violation_blocks: bool = True

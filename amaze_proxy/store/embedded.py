@@ -87,7 +87,7 @@ class EmbeddedValkey:
             return
         _signal(self._pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIMEOUT
-        while self._is_running():
+        while self.is_running():
             if time.monotonic() > deadline:
                 _signal(self._pid, signal.SIGKILL)  # loses nothing: every write is on disk
                 deadline += STOP_TIMEOUT
@@ -173,7 +173,8 @@ class EmbeddedValkey:
         lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
         return f"{lines[-1] if lines else 'it said nothing'} (see {log})"
 
-    def _is_running(self) -> bool:
+    def is_running(self) -> bool:
+        """Whether its process is there, be it busy or hung."""
         if self._process is not None:
             return self._process.returncode is None
         return _signal(self._pid, 0)

@@ -86,7 +86,7 @@ class Journal:
 
     def read(self, offset: int = 0) -> Iterator[tuple[int, bytes]]:
         """Whole lines from `offset`, each with the offset after it; a torn last line is none."""
-        with self.path.open("rb") as file:
+        with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(offset)
             while (line := file.readline()).endswith(b"\n") and offset < self.size:
                 offset += len(line)

@@ -92,7 +92,7 @@ class Replayer:
         pause = FIRST_PAUSE
         while not self._stopped:
             await self._wake.wait()
-            if await self._pass():
+            if await self._safe_pass():
                 pause = FIRST_PAUSE
                 continue
             await asyncio.sleep(pause)
@@ -107,6 +107,13 @@ class Replayer:
         await asyncio.wait({running})
         for source in (self._own, *self._orphans):
             source.journal.close()
+
+    async def _safe_pass(self) -> bool:
+        try:
+            return await self._pass()
+        except Exception:  # noqa: BLE001 (a disk error now must not end all later replays)
+            _log.exception("the journal could not be replayed")
+            return False
 
     async def _pass(self) -> bool:
         """Whether nothing waits any more."""

@@ -102,7 +102,10 @@ class Line:
             return
         if self.tls is not None:
             self._transport.write(self.tls.close())
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the peer has reset the connection, and the loop does not know yet
+            self._transport.abort()
 
     def close(self) -> None:
         """Send what is buffered, then close; no TLS close_notify."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from amaze_proxy.control.api.problems import MEDIA_TYPE
 from amaze_proxy.control.api.routes import TABLE
 from amaze_proxy.control.app import create_app
+from amaze_proxy.history.engine import make_engine
 
 BAD_IDS = [
     "*",
@@ -130,16 +131,20 @@ async def test_what_nobody_thought_of_is_a_problem_without_its_text(
     assert "s3cret" not in answer.text
 
 
-async def test_a_database_that_fails_is_a_problem_and_named_by_health(control, tmp_path) -> None:
-    for suffix in ("-wal", "-shm"):
-        (tmp_path / f"amaze.db{suffix}").unlink(missing_ok=True)
-    (tmp_path / "amaze.db").write_bytes(b"no database any more" * 1000)
-    control.history.database._engine.dispose()
-    answer = await control.ask("GET", "/agents")
-    assert (answer.status_code, answer.json()["code"]) == (503, "sql-unavailable")
-    sick = await control.client.get("/health")
-    assert (sick.status_code, sick.json()["parts"]["redis"]) == (503, "ok")
-    assert "does not answer" in sick.json()["parts"]["sql"]
+async def test_a_database_that_fails_is_a_problem_and_named_by_health(
+    control, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "broken.db").write_bytes(b"no database any more" * 1000)
+    broken = make_engine(f"sqlite:///{tmp_path}/broken.db")
+    with monkeypatch.context() as patched:
+        patched.setattr(control.history.database, "_engine", broken)
+        answer = await control.ask("GET", "/agents")
+        assert (answer.status_code, answer.json()["code"]) == (503, "sql-unavailable")
+        sick = await control.client.get("/health")
+        assert (sick.status_code, sick.json()["parts"]["redis"]) == (503, "ok")
+        assert "does not answer" in sick.json()["parts"]["sql"]
+    assert (await control.client.get("/health")).status_code == 200
+    broken.dispose()
 
 
 async def test_health_the_certificate_and_the_numbers_are_public(control, config) -> None:

@@ -120,7 +120,7 @@ async def walk(url, script, moves):
 
 @given(moves=st.lists(STEPS.map(lambda steps: GraphMove(steps, ((None, "begin"),))), max_size=12))
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_graphs_agree(server, script, moves):
     position, loops = None, {}

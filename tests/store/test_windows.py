@@ -84,7 +84,7 @@ async def compare(caller, script, events):
 
 @given(events=EVENTS)
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_window_agrees_with_the_exact_log(server, script, events):
     asyncio.run(play(server.url, script, events))

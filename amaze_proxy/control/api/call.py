@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from amaze_proxy.control.api import bodies
 from amaze_proxy.control.api.bodies import Body, Invalid
-from amaze_proxy.control.api.principals import Admin, AgentCaller, Principal, Role
+from amaze_proxy.control.api.principals import Principal, Role
 from amaze_proxy.control.services import Services
 
 M = TypeVar("M", bound=Body)
@@ -37,13 +37,7 @@ class Call:
     @property
     def author(self) -> str:
         """Who is written down as the one who did it."""
-        match self.principal:
-            case Admin(name=name):
-                return name
-            case AgentCaller(agent_id=agent_id):
-                return f"agent:{agent_id}"
-            case _:
-                return "anonymous"
+        return self.principal.name
 
     async def body(self, model: type[M]) -> M:
         """The JSON body. Raises as `bodies.read`."""

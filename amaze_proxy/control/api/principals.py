@@ -38,6 +38,8 @@ class Forbidden(Exception):
 class Anonymous:
     """A caller of a public route."""
 
+    name: str = "anonymous"
+
 
 @dataclass(frozen=True, slots=True)
 class Admin:
@@ -52,6 +54,10 @@ class AgentCaller:
 
     agent_id: str
     approved: bool
+
+    @property
+    def name(self) -> str:
+        return f"agent:{self.agent_id}"
 
 
 Principal = Anonymous | Admin | AgentCaller
