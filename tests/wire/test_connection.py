@@ -405,3 +405,37 @@ async def test_two_new_tunnels_mint_once(
     await asyncio.gather(*(c.tls(strict_context, "fresh.example") for c in clients))
     chains = {c.writer.get_extra_info("ssl_object").getpeercert(True) for c in clients}
     assert len(chains) == 1
+
+
+async def test_tls_that_breaks_later_ends_the_connection(
+    start_proxy: Any, strict_context: ssl.SSLContext
+) -> None:
+    app = Seen()
+    proxy = await start_proxy(app)
+    client = await proxy.tunnel()
+    tls = TlsSession(strict_context, server_side=False, server_name="api.example")
+    while not tls.handshake():
+        await client.send(tls.outgoing())
+        tls.feed(await asyncio.wait_for(client.reader.read(65536), 5))
+    await client.send(tls.outgoing() + b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    with contextlib.suppress(ConnectionResetError):
+        await client.at_end()
+    assert app.scopes == []
+
+
+async def test_a_flood_before_the_200_waits(start_proxy: Any) -> None:
+    proxy = await start_proxy(Seen())
+    go = asyncio.Event()
+
+    async def slowly(*_: object) -> None:
+        await go.wait()
+
+    proxy.gate.connect = slowly
+    client = await proxy.client()
+    await client.send(b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example\r\n\r\n")
+    client.writer.write(bytes(64 * 1024 * 1024))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.writer.drain(), 0.1)
+    go.set()
+    assert (await client.head())[0] == 200
+    assert (await proxy.gate.one_fault()).kind is FaultKind.NOT_HTTP

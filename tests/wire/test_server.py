@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from amaze_proxy.wire.asgi import Receive, Scope, Send
-from amaze_proxy.wire.ingress import Answer, BodyFault, ClientDisconnected, FaultKind
+from amaze_proxy.wire.ingress import Answer, BodyFault, ClientDisconnected, Fault, FaultKind
 from amaze_proxy.wire.limits import Limits
 
 ABSOLUTE = b"GET http://api.example/x%20y?q=1 HTTP/1.1\r\nHost: api.example\r\n\r\n"
@@ -628,3 +628,36 @@ async def test_drain_is_capped(start_proxy: Any) -> None:
     assert app.ended.is_set()
     with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
         await client.reply()
+
+
+async def test_a_flood_after_a_fault_is_not_read(start_proxy: Any) -> None:
+    proxy = await start_proxy(echo, Limits(linger_bytes=100_000))
+    go = asyncio.Event()
+    answer = proxy.gate.fault
+
+    async def slowly(fault: Fault) -> Answer:
+        await go.wait()
+        return await answer(fault)
+
+    proxy.gate.fault = slowly
+    client = await proxy.client()
+    await client.send(b"GET x HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.writer.write(bytes(64 * MIB))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.writer.drain(), 0.1)
+    go.set()
+    await asyncio.wait_for(proxy.gate.recorded.wait(), 5)
+    client.vanish()
+
+
+async def test_serving_may_be_cancelled(start_proxy: Any) -> None:
+    app = Vanishing(started=False)
+    proxy = await start_proxy(app)
+    client = await proxy.client()
+    await client.send(ABSOLUTE)
+    await asyncio.wait_for(app.called.wait(), 5)
+    proxy.serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await proxy.serving
+    assert app.ended.is_set()
+    proxy.serving = asyncio.create_task(asyncio.sleep(0))

@@ -13,10 +13,12 @@ import pytest
 
 from amaze_proxy.wire.authority import Authority
 from amaze_proxy.wire.leaves import LeafCache
+from amaze_proxy.wire.tls import TlsSession
 from amaze_proxy.wire.upstream import (
     BrokenResponse,
     Target,
     Timeouts,
+    UpstreamError,
     UpstreamResponse,
     Upstreams,
     UpstreamTimeout,
@@ -499,4 +501,52 @@ async def test_aclose_closes_everything(start_upstream: Any, make_upstreams: Any
     upstreams = make_upstreams()
     await get(upstreams, at(there))
     await asyncio.wait_for(upstreams.aclose(), 5)
+    await asyncio.wait_for(server.ended.wait(), 5)
+
+
+async def test_a_large_body_in_memory(start_upstream: Any, make_upstreams: Any) -> None:
+    server = Server(OK)
+    there = await start_upstream(server)
+    data = bytes(range(256)) * 4096
+    response = await make_upstreams().send(at(there), "PUT", b"/", [], data)
+    assert await body_of(response) == b"ok"
+    assert server.requests[0].endswith(b"content-length: 1048576\r\n\r\n" + data)
+
+
+async def test_broken_tls_breaks_the_response(
+    start_upstream: Any, make_upstreams: Any, leaves: LeafCache
+) -> None:
+    async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tls = TlsSession(leaves.context_for("api.example"), server_side=True)
+        while not tls.handshake():
+            writer.write(tls.outgoing())
+            tls.feed(await reader.read(65536))
+        writer.write(tls.outgoing() + b"\x17\x03\x03\x00\x20" + b"x" * 32)
+        await reader.read()
+
+    plain = await start_upstream(garble)
+    there = Authority("https", plain.host, plain.port)
+    with pytest.raises(BrokenResponse, match="TLS failed"):
+        await get(make_upstreams(), at(there))
+
+
+async def test_an_upstream_that_leaves_in_the_handshake(
+    start_upstream: Any, make_upstreams: Any
+) -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+
+    plain = await start_upstream(leave)
+    with pytest.raises(UpstreamError):
+        await get(make_upstreams(), at(Authority("https", plain.host, plain.port)))
+
+
+async def test_too_many_idle_connections_are_closed(
+    start_upstream: Any, make_upstreams: Any
+) -> None:
+    server = Server(OK)
+    there = await start_upstream(server)
+    upstreams = make_upstreams(max_idle=1)
+    await get(upstreams, at(there, "a"))
+    await get(upstreams, at(there, "b"))
     await asyncio.wait_for(server.ended.wait(), 5)
