@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -20,7 +20,7 @@ class Ingress:
 
     form: Literal["absolute", "tunnel", "origin"]
     authority: Authority | None
-    proxy_authorization: bytes | None
+    proxy_authorization: bytes | None = field(repr=False)  # a log line must not have it
     tunnel_id: str
     peer: str
 
@@ -61,7 +61,7 @@ class Fault:
     detail: str
     status: int
     authority: Authority | None
-    proxy_authorization: bytes | None
+    proxy_authorization: bytes | None = field(repr=False)  # a log line must not have it
     peer: str
     head: bytes
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from amaze_proxy.pipeline.secrets import redact
+from amaze_proxy.pipeline.secrets import _KEY, redact
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,8 @@ def test_fields_that_carry_one_are_emptied(name: str) -> None:
 def test_ordinary_text_stays() -> None:
     text = '{"model": "gpt-4.1-mini", "content": "ask-me about risk-taking and sk-"}'
     assert redact(text) == text
+
+
+@given(st.from_regex(_KEY, fullmatch=True))
+def test_the_hints_miss_nothing_that_the_expression_finds(key: str) -> None:
+    assert redact(f"x {key} y") == "x [redacted] y"
