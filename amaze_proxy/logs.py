@@ -43,7 +43,7 @@ def configure(settings: Settings, process: str) -> None:
         handler.setFormatter(formatter)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     # A request line can hold a query with a key in it.
-    for chatty in ("httpx", "httpcore", "uvicorn.access", "alembic"):
+    for chatty in ("httpx", "httpcore", "uvicorn", "uvicorn.access", "uvicorn.error", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -118,7 +118,6 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
         await server.drain()
         watching.cancel()
         await serving
-    await line.in_flight.settled()
     await upstreams.aclose()
     await store.close()
 

@@ -14,8 +14,8 @@ from amaze_proxy.cli.client import Control
 from amaze_proxy.cli.common import console, json_option, settings_of
 from amaze_proxy.store.keys import UNKNOWN_AGENT
 
-_WIDTHS = (("time", 12), ("agent", 18), ("target", 30), ("verdict", 9), ("reason", 22))
-_NUMBERS = (("tokens", 7), ("cost $", 9), ("ms", 8))
+_WIDTHS = (("time", 8), ("agent", 14), ("target", 26), ("verdict", 7), ("reason", 19))
+_NUMBERS = (("tokens", 6), ("cost $", 8), ("ms", 7))
 _POLL_S = 0.5
 
 
@@ -37,12 +37,12 @@ def audit() -> None:
 def tail(agent_id: str | None, lines: int, follow: bool, as_json: bool) -> None:
     """Calls as they are decided; all agents unless one is named."""
     if not as_json:
-        console.print(heading())
+        console.print(heading(), soft_wrap=True)
     for record in _records(Control(settings_of()), agent_id, lines, follow):
         if as_json:
             click.echo(json.dumps(record))
         else:
-            console.print(line(record))
+            console.print(line(record), soft_wrap=True)
 
 
 def _records(
@@ -91,7 +91,7 @@ def line(record: Mapping[str, Any]) -> Text:
     if record["model"]:
         target = f"{record['target'].split('.')[-2]}/{record['model']}"
     reason = record["denial_reason"] or record["alert"] or record["error"]
-    cells = (f"{at}.{record['ts'] % 1000:03d}", record["agent_id"], target, verdict, reason)
+    cells = (at, record["agent_id"], target, verdict, reason)
     words = [f"{cell[:width]:<{width}}" for cell, (_, width) in zip(cells, _WIDTHS, strict=True)]
     tokens = record["tokens_in"] + record["tokens_out"]
     cost = record["cost_microusd"] / 1e6

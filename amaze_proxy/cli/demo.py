@@ -58,7 +58,7 @@ async def _play(settings: Settings, platform: Supervisor) -> None:
         platform, settings, env[cast.RESEARCHER], credentials[cast.RESEARCHER]
     )
     console.print(Text("\nEach line is a call that the proxy decided:\n", style="bold"))
-    console.print(heading())
+    console.print(heading(), soft_wrap=True)
     for scene in cast.SCENES:
         _caption(f"{cast.RESEARCHER} (SDK): {scene.about}")
         path = f"/agents/{cast.RESEARCHER}/messages"
@@ -73,11 +73,11 @@ async def _show_new(operator: stage.Operator, agent_id: str, seen: set[Any]) -> 
     for record in await operator.records(agent_id):
         if record["decision_id"] not in seen:
             seen.add(record["decision_id"])
-            console.print(line(record))
+            console.print(line(record), soft_wrap=True)
 
 
 def _caption(text: str) -> None:
-    console.print(Text(text, style="dim"))
+    console.print(Text(text, style="dim"), soft_wrap=True)
 
 
 def _what_next(settings: Settings) -> None:

@@ -32,6 +32,13 @@ class TurnClaim:
         return not self.turn_id
 
 
+@dataclass(slots=True)
+class Attempt:
+    """The last admission that was asked for, whether or not its answer came."""
+
+    admission: Admission | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A decision with the policy it was made by and what the store reserved for it."""
@@ -56,7 +63,7 @@ class Verdict:
 
 
 async def judge(
-    line: Line, decision_id: str, claim: Claim, call: Call, turn: TurnClaim
+    line: Line, decision_id: str, claim: Claim, call: Call, turn: TurnClaim, attempt: Attempt
 ) -> tuple[Verdict, Refused | None]:
     """The verdict, and the refusal that it means (None: pass). Raises StoreUnavailable.
 
@@ -68,6 +75,7 @@ async def judge(
         decision = decide(AccessRequest(claim.agent_id, call.resource), in_force.policy)
         charge = _charge(call, in_force)
         admission = _admission(decision_id, claim, call, turn, in_force, decision, charge)
+        attempt.admission = admission
         admitted = await line.gate.admit(admission)
         _remember(line, claim, admitted)
         if admitted.outcome is not Outcome.STALE:

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from amaze_proxy.pipeline import answer, classify
 from amaze_proxy.pipeline.capture import Capture
 from amaze_proxy.pipeline.classify import Call, Head
-from amaze_proxy.pipeline.enforce import TurnClaim, Verdict, authenticate, judge
+from amaze_proxy.pipeline.enforce import Attempt, TurnClaim, Verdict, authenticate, judge
 from amaze_proxy.pipeline.evidence import Evidence
 from amaze_proxy.pipeline.identity import BadCredential, Claim, claim
 from amaze_proxy.pipeline.line import Line
@@ -64,6 +64,7 @@ class Exchange:
         self._claim: Claim | None = None
         self._turn = TurnClaim()
         self._call: Call | None = None
+        self._attempt = Attempt()
         self._verdict: Verdict | None = None
         self._relay: Relay | None = None
         self._settled = False
@@ -103,7 +104,9 @@ class Exchange:
         self.evidence.kind = call.kind
         self.evidence.target = call.target
         self.evidence.model = call.llm.model if call.llm else ""
-        verdict, refusal = await judge(self._line, self.evidence.decision_id, who, call, self._turn)
+        verdict, refusal = await judge(
+            self._line, self.evidence.decision_id, who, call, self._turn, self._attempt
+        )
         self._note(verdict, who, refusal)
         if refusal:
             raise refusal
@@ -279,13 +282,14 @@ class Exchange:
             evidence.tokens_cached, evidence.estimated = used.cached, used.estimated
             evidence.cost_microusd = used.cost_microusd
         record = evidence.record()
-        duty = self._verdict.decision.obligations if self._verdict else None
+        tried = self._attempt.admission
         settlement = Settlement(
             decision_id=evidence.decision_id,
             agent_id=record.agent_id,
             record=record,
-            limits=duty.limits if duty else (),
-            turn_id=evidence.turn_id,
+            # Also of an admission whose answer never came: what it may have reserved goes back.
+            limits=tried.limits if tried else (),
+            turn_id=evidence.turn_id or (tried.turn_id if tried else ""),
             tokens=used.input + used.output if used else 0,
             output_tokens=used.output if used and not used.estimated else 0,
             cost_microusd=used.cost_microusd if used else 0,
@@ -293,10 +297,8 @@ class Exchange:
             charged=used is not None,
             burn_step=used is not None and used.burn_step,
         )
-        task = asyncio.ensure_future(self._line.gate.settle(settlement))
-        self._line.in_flight.keep(task)
-        # Once begun it is never cancelled: a client that leaves now is still charged and recorded.
-        await asyncio.shield(task)
+        # Begun, it is written even if this task is cancelled: whoever leaves now is still charged.
+        await self._line.gate.settle(settlement)
         provider = self._call.provider if self._call else ""
         self._line.spans.emit(record, self._turn.parent_span, provider)
 

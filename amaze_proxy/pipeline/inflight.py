@@ -16,17 +16,6 @@ class InFlight:
     def __init__(self) -> None:
         self._tasks: dict[str, set[Task]] = defaultdict(set)
         self._stopped: set[Task] = set()
-        self._kept: set[asyncio.Future[Any]] = set()
-
-    def keep(self, work: asyncio.Future[Any]) -> None:
-        """Hold on to work that must end even if the call that began it is cancelled."""
-        self._kept.add(work)
-        work.add_done_callback(self._kept.discard)
-
-    async def settled(self) -> None:
-        """Wait for all kept work."""
-        while self._kept:
-            await asyncio.wait(set(self._kept))
 
     def enter(self, agent_id: str) -> Callable[[], None]:
         """The current task works for this agent until the returned function is called."""

@@ -1,4 +1,4 @@
-"""Running calls can be stopped by agent, and begun settlements are never dropped."""
+"""Running calls can be stopped by agent."""
 
 from __future__ import annotations
 
@@ -59,16 +59,3 @@ async def test_watch_stops_agents_that_are_blocked() -> None:
     with pytest.raises(asyncio.CancelledError):
         await watching
     assert asked[0] == "bad"
-
-
-async def test_kept_work_is_waited_for() -> None:
-    in_flight = InFlight()
-    done: list[int] = []
-
-    async def work() -> None:
-        await asyncio.sleep(0)
-        done.append(1)
-
-    in_flight.keep(asyncio.ensure_future(work()))
-    await in_flight.settled()
-    assert done == [1]
