@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -111,7 +112,7 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
         create_app(line, lambda: _healthy(store)), Gatekeeper(line), LeafCache(ca), via=via
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(asyncio.to_thread(prices.warm))
+        tasks.create_task(_warm(prices))
         watching = tasks.create_task(line.in_flight.watch(_stopped(store)))
         serving = tasks.create_task(server.serve(sock))
         await until_signal()
@@ -120,6 +121,15 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
         await serving
     await upstreams.aclose()
     await store.close()
+
+
+async def _warm(prices: PriceBook) -> None:
+    await asyncio.to_thread(prices.warm)
+    # What is here now stays: the collector need not walk it again and again. Calls make no cycles
+    # to speak of, so it need not run often either.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 async def _healthy(store: Store) -> bool:

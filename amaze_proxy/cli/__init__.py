@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from amaze_proxy.cli import agents, audit, demo, doctor, platform, policy, run
+# In the order of the help: module and what the command is for. A module is imported only when its
+# command runs: `amaze run` is in front of every start of an agent, and need not load a server.
+_COMMANDS = {
+    "up": ("platform", "start the platform on this machine"),
+    "demo": ("demo", "watch calls pass and be refused, without an API key"),
+    "run": ("run", "run any program as an agent"),
+    "agents": ("agents", "identities: create, approve, quarantine, rotate"),
+    "policy": ("policy", "what an agent may do: put, get, versions, rollback"),
+    "audit": ("audit", "calls as they are decided"),
+    "doctor": ("doctor", "what is wrong on this machine, and the fix"),
+    "config": ("config", "the settings in force, and where each came from"),
+    "proxy": ("platform", "the proxy alone"),
+    "control": ("platform", "the control API alone"),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The commands of `_COMMANDS`, loaded when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _ = _COMMANDS[cmd_name]
+        found = getattr(import_module(f"amaze_proxy.cli.{module}"), cmd_name)
+        assert isinstance(found, click.Command)  # noqa: S101 (the table above)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="amaze-control-plane", prog_name="amaze")
 def main() -> None:
     """aMaze Control Plane: governance for AI agents.
@@ -19,18 +56,3 @@ def main() -> None:
     amaze policy put my-agent FILE   what it may do
     amaze run --agent my-agent -- python agent.py
     """
-
-
-for command in (
-    platform.up,
-    platform.proxy,
-    platform.control,
-    platform.config,
-    demo.demo,
-    run.run,
-    agents.agents,
-    policy.policy,
-    audit.audit,
-    doctor.doctor,
-):
-    main.add_command(command)

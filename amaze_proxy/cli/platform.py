@@ -1,4 +1,4 @@
-"""`amaze up`, `proxy`, `control`, `config`: the platform's processes."""
+"""`amaze up`, `proxy`, `control`: the platform's processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
 
 import click
 from rich.panel import Panel
@@ -15,17 +14,14 @@ from rich.panel import Panel
 from amaze_proxy import controller, installation, logs
 from amaze_proxy.cli.client import admin_key_file
 from amaze_proxy.cli.common import (
-    Failed,
     console,
-    json_option,
     plainly,
     settings_of,
     settings_options,
-    show,
 )
 from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.proxy import master
-from amaze_proxy.settings import Settings, SettingsError, load, names, shown
+from amaze_proxy.settings import Settings, SettingsError
 from amaze_proxy.store.embedded import EmbeddedValkey
 from amaze_proxy.store.errors import ServerStartError, StoreError
 from amaze_proxy.supervisor import Spec, StartError, Supervisor, python, until_signal
@@ -175,20 +171,3 @@ def control(**flags: str | None) -> None:
             click.echo(f"admin API key (shown this once, kept in {key_file}): {key}", err=True)
 
     _serve(settings, "control", lambda given, url: controller.serve(given, url, keep))
-
-
-@click.command()
-@settings_options
-@json_option
-def config(as_json: bool, **flags: str | None) -> None:
-    """What is in force, and where each value came from."""
-    try:
-        loaded = load(os.environ, flags)
-    except SettingsError as error:
-        raise Failed(str(error)) from None
-    values = shown(replace(loaded.settings))
-    rows = [
-        {"setting": name, "value": values[name], "from": loaded.origin[name], "about": about}
-        for name, about in names().items()
-    ]
-    show(rows, ("setting", "value", "from", "about"), as_json)

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from amaze_proxy.policy import fields
 from amaze_proxy.policy.argument import ArgumentRule
+from amaze_proxy.policy.decision import Limit
 from amaze_proxy.policy.document import NotUnderstood, read_document
 from amaze_proxy.policy.fields import (
     AgentId,
@@ -36,6 +39,7 @@ from amaze_proxy.policy.fields import (
 )
 from amaze_proxy.policy.problems import PolicyError, Problem, found_by
 from amaze_proxy.policy.steps import Graph
+from amaze_proxy.policy.usage import Measure
 
 __all__ = [
     "CostRateLimit",
@@ -173,6 +177,25 @@ class Policy(Strict):
     @property
     def max_cost_microusd_per_turn(self) -> int:
         return fields.microusd(self.max_cost_usd_per_turn)
+
+    @cached_property
+    def llm_limits(self) -> tuple[Limit, ...]:
+        """What a model call counts against; kept, because every such call asks for it."""
+        return tuple(self._llm_limits())
+
+    def _llm_limits(self) -> Iterator[Limit]:
+        if self.max_tokens_per_turn:
+            yield Limit("tokens", Measure.TOKENS, self.max_tokens_per_turn)
+        if self.max_cost_microusd_per_turn:
+            yield Limit("cost", Measure.COST, self.max_cost_microusd_per_turn)
+        for tokens in self.token_rate_limits:
+            if tokens.max_tokens:
+                name = f"tokens:{tokens.window}"
+                yield Limit(name, Measure.TOKENS, tokens.max_tokens, tokens.window_ms)
+        for cost in self.cost_rate_limits:
+            if cost.max_microusd:
+                name = f"cost:{cost.window}"
+                yield Limit(name, Measure.COST, cost.max_microusd, cost.window_ms)
 
     @model_validator(mode="after")
     def _mode_and_graph(self) -> Self:

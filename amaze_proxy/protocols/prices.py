@@ -6,6 +6,7 @@ load and is loaded at the first question; `PriceBook.warm` does it ahead of time
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -147,15 +148,14 @@ def _context(tier: str) -> dict[str, str] | None:
 
 def _bands(provider: str, model: str, tier: str = "") -> tuple[_Band, ...]:
     """The model's rates now, in order of the input they begin above; () for one not known."""
-    minute = datetime.now(UTC).replace(second=0, microsecond=0)
-    return _bands_on(provider, model, tier, minute)
+    return _bands_on(provider, model, tier, int(time.time()) // 60)
 
 
 @lru_cache(maxsize=4096)
-def _bands_on(provider: str, model: str, tier: str, minute: datetime) -> tuple[_Band, ...]:
+def _bands_on(provider: str, model: str, tier: str, minute: int) -> tuple[_Band, ...]:
     """By the minute, since prices may begin at a date and vary with the time of day."""
-    entry = _model(provider, model)
-    return () if entry is None else _rates(entry.get_prices(minute, _context(tier)))
+    entry, at = _model(provider, model), datetime.fromtimestamp(minute * 60, UTC)
+    return () if entry is None else _rates(entry.get_prices(at, _context(tier)))
 
 
 def _rates(prices: Any) -> tuple[_Band, ...]:

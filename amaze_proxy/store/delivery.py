@@ -60,7 +60,8 @@ class Delivery:
         calls = [settle_call(one, resume=resume and i == 0) for i, one in enumerate(batch)]
         if self._caller.ordered:
             sent = [self._caller.fcall(call.function, call.keys, call.args) for call in calls]
-            await asyncio.gather(*sent, return_exceptions=True)
+            if len(sent) > 1:  # one alone is awaited below
+                await asyncio.gather(*sent, return_exceptions=True)
         else:
             sent = []
         for taken, call in enumerate(calls):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 
 import httpx
@@ -15,19 +16,20 @@ HTTP_OPENAI = "http://api.openai.com/v1/chat/completions"
 
 
 def raw(platform: Platform, data: bytes) -> bytes:
-    """What the proxy answers to these bytes, until it closes or falls silent."""
+    """The proxy's one answer to these bytes; the connection may stay open after it."""
     with socket.create_connection(("127.0.0.1", platform.proxy_port), 10) as sock:
         sock.sendall(data)
-        sock.settimeout(5)
+        sock.settimeout(10)
         out = b""
-        try:
-            while part := sock.recv(65536):
-                out += part
-                if b"\r\n\r\n" in out and b"HTTP/1.1 200" in out[:20]:
-                    break
-        except TimeoutError:
-            pass
+        while not _whole(out) and (part := sock.recv(65536)):
+            out += part
         return out
+
+
+def _whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+    return bool(end) and (length is None or len(body) >= int(length[1]))
 
 
 def basic(user: str, password: str) -> bytes:

@@ -1,0 +1,27 @@
+"""`amaze config`: the settings in force."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from amaze_proxy.cli.common import Failed, json_option, settings_options, show
+from amaze_proxy.settings import SettingsError, load, names, shown
+
+
+@click.command()
+@settings_options
+@json_option
+def config(as_json: bool, **flags: str | None) -> None:
+    """What is in force, and where each value came from."""
+    try:
+        loaded = load(os.environ, flags)
+    except SettingsError as error:
+        raise Failed(str(error)) from None
+    values = shown(loaded.settings)
+    rows = [
+        {"setting": name, "value": values[name], "from": loaded.origin[name], "about": about}
+        for name, about in names().items()
+    ]
+    show(rows, ("setting", "value", "from", "about"), as_json)
