@@ -5,6 +5,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# No header: it would hold the caller's paths. No index: a registry is configured outside.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links --extra ui pyproject.toml amaze_sdk/pyproject.toml
 
 .PHONY: up demo test check lint unit bench lock clean help
 help: ## this list
@@ -50,8 +53,8 @@ bench: $(VENV)/.dev ## ours beside plain mitmproxy and direct calls; writes docs
 	$(BIN)/python benchmarks/run.py
 
 lock: $(VENV)/.dev ## make the lock files anew
-	$(BIN)/uv pip compile -q pyproject.toml amaze_sdk/pyproject.toml requirements/build.in --extra ui --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --universal --python-version 3.11 -o requirements/runtime.txt
-	$(BIN)/uv pip compile -q pyproject.toml amaze_sdk/pyproject.toml requirements/build.in requirements/dev.in --extra ui --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --universal --python-version 3.11 -o requirements/dev.txt
+	$(LOCK) requirements/build.in -o requirements/runtime.txt
+	$(LOCK) requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .tools .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

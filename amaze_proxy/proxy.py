@@ -117,6 +117,7 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
         serving = tasks.create_task(server.serve(sock))
         await until_signal()
         await server.drain()
+        line.in_flight.close()
         watching.cancel()
         await serving
     await upstreams.aclose()

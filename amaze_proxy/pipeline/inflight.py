@@ -16,6 +16,11 @@ class InFlight:
     def __init__(self) -> None:
         self._tasks: dict[str, set[Task]] = defaultdict(set)
         self._stopped: set[Task] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End `watch`. A cancellation alone can get lost in redis-py on Python 3.11."""
+        self._closed = True
 
     def enter(self, agent_id: str) -> Callable[[], None]:
         """The current task works for this agent until the returned function is called."""
@@ -44,8 +49,8 @@ class InFlight:
                 task.cancel()
 
     async def watch(self, blocked: Callable[[str], Awaitable[bool]], every: float = 0.5) -> None:
-        """Until cancelled: stop the running calls of agents that `blocked` says of. Seconds."""
-        while True:
+        """Until `close`: stop the running calls of agents that `blocked` says of. Seconds."""
+        while not self._closed:
             await asyncio.sleep(every)
             for agent_id in list(self._tasks):
                 if await blocked(agent_id):

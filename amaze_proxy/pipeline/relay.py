@@ -256,8 +256,10 @@ def _is_event_stream(response: UpstreamResponse) -> bool:
 
 def _end_to_end(response: UpstreamResponse) -> Headers:
     """The target's headers without framing, and without what only we may say."""
-    return [
+    kept = [
         (name, value)
         for name, value in response.headers
         if name != b"content-length" and not name.startswith(b"x-amaze-")
     ]
+    kept.append((b"via", b"1.1 amaze"))  # RFC 9110 §7.6.3
+    return kept
