@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -102,10 +103,9 @@ class Feed:
 
     async def changed(self, patience: float) -> None:
         """Returns at the next change, or after `patience` seconds."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), patience)
-        except TimeoutError:
-            pass
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._changed.wait()
         self._changed.clear()
 
     async def run(self) -> None:
@@ -115,13 +115,13 @@ class Feed:
             # what was kept may have gaps by now, and is read anew when it is looked at
             self._rings.clear()
             try:
-                await self._source.newest("", 1)
+                await self._source.newest("", 1)  # following says nothing until a call comes
                 self._tell("")
                 async for record in self._source.follow(since):
                     self._take(record)
             except Outage as error:
                 log.warning("the calls cannot be followed: %s", error)
-                self._tell("The store does not answer, so every call is being refused.")
+                self._tell(f"Not live: {error}")
                 await asyncio.sleep(_PATIENCE_S)
 
     def _take(self, record: AuditRecord) -> None:

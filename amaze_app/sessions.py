@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from starlette.datastructures import Headers
+
 COOKIE = "amaze_session"
 LIFETIME_S = 12 * 3600
 _MOST = 1000
@@ -51,6 +53,11 @@ class Sessions:
         now = self._clock()
         for name in [name for name, one in self._sessions.items() if one.ends <= now]:
             del self._sessions[name]
+
+
+def cookie_header(headers: Headers) -> str:
+    """All Cookie headers as one: HTTP/2 may split it (RFC 9113 §8.2.3)."""
+    return "; ".join(headers.getlist("cookie"))
 
 
 def token_of(cookies: str) -> str:

@@ -25,15 +25,15 @@ class Capture:
             self._kept.append(data[: self._room])
             self._room -= len(data)
 
-    @property
-    def truncated(self) -> bool:
-        return self.size > self._keep
+    def truncated(self, most: int | None = None) -> bool:
+        """Whether `text(most)` is not all of it."""
+        return self.size > (self._keep if most is None else min(most, self._keep))
 
     @property
     def sha256(self) -> str:
         """Hex, of the whole body; empty when there was none."""
         return self._sha.hexdigest() if self.size else ""
 
-    def text(self) -> str:
-        """What is kept, as text, without secrets."""
-        return redact(b"".join(self._kept).decode("utf-8", "replace"))
+    def text(self, most: int | None = None) -> str:
+        """What is kept, or its first `most` bytes, as text, without secrets."""
+        return redact(b"".join(self._kept)[:most].decode("utf-8", "replace"))

@@ -11,13 +11,14 @@ from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.request import CallKind, HttpCall, LlmCall, Resource
 from amaze_proxy.policy.usage import Charge
 from amaze_proxy.protocols.errors import Malformed, TooLarge
-from amaze_proxy.protocols.llm import LlmRequest, parse_request
+from amaze_proxy.protocols.llm import LlmRequest, parse_request, wants_body
 from amaze_proxy.protocols.prices import Price
 from amaze_proxy.protocols.providers import LlmRoute, provider_of, route
 from amaze_proxy.protocols.strictjson import decode_content
 from amaze_proxy.wire.authority import Authority
 
 _DEFAULT_PORT = {"http": 80, "https": 443}
+_UTF8 = frozenset(("charset=utf-8", 'charset="utf-8"', "charset=utf8"))
 
 
 class Prices(Protocol):
@@ -64,13 +65,21 @@ class Call:
 
 
 def llm_route(head: Head) -> LlmRoute | None:
-    """The LLM API that the head addresses; None when the host is no LLM provider.
+    """The LLM API that the head addresses; None when the host is no LLM provider's.
 
     Raises Refused when it is one, but what is asked of it is not understood.
     """
     provider = provider_of(head.authority.host)
-    if provider is None or head.authority.port != _DEFAULT_PORT[head.authority.scheme]:
+    if provider is None:
         return None
+    if head.authority.port != _DEFAULT_PORT[head.authority.scheme]:
+        # As any other host it would be a model call that nobody meters.
+        raise Refused(
+            Reason.LLM_NOT_ALLOWED,
+            f"{head.authority} is provider {provider!r} on a port of its own, which is not a call "
+            "that aMaze understands, so it cannot be decided",
+            advice="use the provider's usual address; AMAZE_UPSTREAMS says where it really is",
+        )
     found = route(provider, head.method, head.request_target)
     if found is None:
         raise Refused(
@@ -91,6 +100,7 @@ def classify_http(head: Head) -> Call:
 def classify_llm(head: Head, found: LlmRoute, body: bytes, prices: Prices, limit: int) -> Call:
     """A model call. Raises Refused (`malformed-request`) when the body is not unambiguous."""
     try:
+        _check_media_type(head, found)
         plain = decode_content(body, head.text(b"content-encoding"), limit)
         request = parse_request(found.family, plain, head.method)
     except TooLarge as error:
@@ -115,6 +125,18 @@ def classify_llm(head: Head, found: LlmRoute, body: bytes, prices: Prices, limit
         output_price=price.output,
     )
     return Call(CallKind.LLM, resource, head.authority.netloc, charge, body, request, found)
+
+
+def _check_media_type(head: Head, found: LlmRoute) -> None:
+    """The body is decided on as JSON, so it must not be declared as anything else: a provider
+    that goes by the declaration would read another request. Raises Malformed."""
+    declared = head.text(b"content-type")
+    if declared is None or not wants_body(found.family):
+        return
+    kind, *parameters = (part.strip().lower() for part in declared.split(";"))
+    others = [part for part in parameters if part.startswith("charset") and part not in _UTF8]
+    if kind != "application/json" or others:
+        raise Malformed(f"the Content-Type {declared[:80]!r} is not application/json in UTF-8")
 
 
 def route_or_none(head: Head) -> LlmRoute | None:

@@ -104,10 +104,21 @@ async def authenticate(line: Line, claim: Claim, decision_id: str) -> Admitted:
     return admitted
 
 
+def is_own(admitted: Admitted) -> bool:
+    """Whether the credential is the agent's own, so that the call is the agent's.
+
+    It is not when it is unknown, nor when it belongs to a registration under the agent's name
+    that still waits beside the agent: the store tells no session for that.
+    """
+    if admitted.reason is Reason.AGENT_NOT_APPROVED:
+        return admitted.session_id != ""
+    return admitted.reason is not Reason.INVALID_BEARER
+
+
 def _remember(line: Line, claim: Claim, admitted: Admitted) -> None:
     if admitted.reason is Reason.INVALID_BEARER:
         line.verified.forget(claim)
-    else:
+    elif admitted.reason is not Reason.AGENT_NOT_APPROVED:
         line.verified.note(claim)
 
 

@@ -7,9 +7,13 @@ import time
 from dataclasses import dataclass, field
 
 from amaze_proxy.pipeline.capture import Capture
+from amaze_proxy.pipeline.secrets import redact
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.policy.request import CallKind
 from amaze_proxy.store.keys import UNKNOWN_AGENT
+
+# Bytes of a body: whoever has no credential must not fill the store with 256 KiB for each call.
+_STRANGERS_KEEP = 2048
 
 
 def new_id(bytes_: int) -> str:
@@ -62,6 +66,7 @@ class Evidence:
 
     def record(self) -> AuditRecord:
         """The record as it stands, not yet sealed."""
+        most = None if self.agent_id else _STRANGERS_KEEP
         return AuditRecord(
             decision_id=self.decision_id,
             ts=self.ts,
@@ -74,19 +79,19 @@ class Evidence:
             session_id=self.session_id,
             target=self.target,
             tool=self.tool,
-            model=self.model,
+            model=redact(self.model),
             method=self.method,
-            path=self.path,
+            path=redact(self.path),
             status=self.status,
             latency_ms=self.elapsed_ms(),
             ttft_ms=self.ttft_ms,
-            input=self.input.text(),
-            output=self.output.text(),
+            input=self.input.text(most),
+            output=self.output.text(most),
             input_sha256=self.input.sha256,
             output_sha256=self.output.sha256,
             input_size=self.input.size,
             output_size=self.output.size,
-            truncated=self.input.truncated or self.output.truncated,
+            truncated=self.input.truncated(most) or self.output.truncated(most),
             tokens_in=self.tokens_in,
             tokens_out=self.tokens_out,
             tokens_cached=self.tokens_cached,

@@ -16,7 +16,14 @@ from starlette.types import Receive, Scope, Send
 from amaze_proxy.pipeline import answer, classify
 from amaze_proxy.pipeline.capture import Capture
 from amaze_proxy.pipeline.classify import Call, Head
-from amaze_proxy.pipeline.enforce import Attempt, TurnClaim, Verdict, authenticate, judge
+from amaze_proxy.pipeline.enforce import (
+    Attempt,
+    TurnClaim,
+    Verdict,
+    authenticate,
+    is_own,
+    judge,
+)
 from amaze_proxy.pipeline.evidence import Evidence
 from amaze_proxy.pipeline.identity import BadCredential, Claim, claim
 from amaze_proxy.pipeline.line import Line
@@ -34,6 +41,8 @@ log = logging.getLogger("amaze.proxy")
 # A turn's counters live this long in the store; an older token would find them gone.
 TURN_LIFETIME_MS = 24 * 3600 * 1000
 _REMEMBERED_S = 3600.0
+_KNOWN_S = 30.0
+_STRANGERS_BODY = 65_536  # bytes
 
 
 class Exchange:
@@ -83,11 +92,13 @@ class Exchange:
             self._attribute()
             await self._refuse(_store_away(error))
         except asyncio.CancelledError:
+            self._attribute()
             await self._cancelled()
         except Abort:
             raise
         except Exception as error:
             log.exception("decision %s: internal error", self.evidence.decision_id)
+            self._attribute()
             name = type(error).__name__
             message = "the proxy failed on this call"
             await self._refuse(Refused(Reason.INTERNAL_ERROR, message, error=name))
@@ -98,7 +109,7 @@ class Exchange:
     async def _walk(self, who: Claim) -> None:
         try:
             self._turn = self._read_turn(who)
-            call = self._call = await self._classify()
+            call = self._call = await self._classify(who)
         except Refused as refused:
             raise await self._after_authentication(who, refused) from None
         self.evidence.kind = call.kind
@@ -107,7 +118,7 @@ class Exchange:
         verdict, refusal = await judge(
             self._line, self.evidence.decision_id, who, call, self._turn, self._attempt
         )
-        self._note(verdict, who, refusal)
+        self._note(verdict, who)
         if refusal:
             raise refusal
         self._relay = Relay(self._line, self._scope, self._send, self.evidence, call, verdict)
@@ -138,25 +149,37 @@ class Exchange:
             raise Refused(Reason.INVALID_TURN, "X-Amaze-Turn is older than 24 hours")
         return TurnClaim(turn.turn_id, turn.trace_id, turn.parent_span)
 
-    async def _classify(self) -> Call:
+    async def _classify(self, who: Claim) -> Call:
         found = classify.llm_route(self.head)
         if found is None:
             return classify.classify_http(self.head)
         rules = self._line.rules
-        body = await self._whole_body(rules.request_body_max)
+        body = await self._whole_body(who, rules.request_body_max)
         return classify.classify_llm(
             self.head, found, body, self._line.prices, rules.request_body_max
         )
 
-    async def _whole_body(self, limit: int) -> bytes:
+    async def _whole_body(self, who: Claim, limit: int) -> bytes:
+        """The body, of which strangers send little: it is held and parsed before the store has
+        said who this is, and must not cost others their memory or their time."""
+        known = self._line.verified.within(who, _KNOWN_S)
         parts: list[bytes] = []
         async for part in self._body():
             parts.append(part)
+            if not known and self.evidence.input.size > _STRANGERS_BODY:
+                await self._let_upload(who)
+                known = True
             if self.evidence.input.size > limit:
                 raise Refused(
                     Reason.REQUEST_TOO_LARGE, f"the request body is larger than {limit} bytes"
                 )
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _let_upload(self, who: Claim) -> None:
+        """Raises Refused for a caller that may not call at all."""
+        answered = await authenticate(self._line, who, self.evidence.decision_id)
+        if answered.outcome is Outcome.REFUSED:
+            raise from_admission(answered, who.agent_id)
 
     async def _body(self) -> AsyncIterator[bytes]:
         """The request body as it arrives, captured. After it was read whole, nothing."""
@@ -183,10 +206,10 @@ class Exchange:
         self.evidence.session_id = answered.session_id
         return refused
 
-    def _note(self, verdict: Verdict, who: Claim, refusal: Refused | None) -> None:
+    def _note(self, verdict: Verdict, who: Claim) -> None:
         evidence, admitted = self.evidence, verdict.admitted
         self._verdict = verdict
-        if refusal is None or refusal.reason is not Reason.INVALID_BEARER:
+        if is_own(admitted):
             evidence.agent_id = who.agent_id
         evidence.policy_version = verdict.in_force.version
         evidence.alert = ",".join(verdict.alerts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaze_proxy.pipeline import answer
 from amaze_proxy.pipeline.capture import Capture
-from amaze_proxy.pipeline.enforce import authenticate
+from amaze_proxy.pipeline.enforce import authenticate, is_own
 from amaze_proxy.pipeline.evidence import Evidence, new_id
 from amaze_proxy.pipeline.identity import BadCredential, Claim, claim
 from amaze_proxy.pipeline.line import Line
@@ -58,7 +58,7 @@ class Gatekeeper:
             if who is not None:
                 evidence.caller = who.agent_id
                 answered = await self._check(who, evidence.decision_id)
-                if answered.reason is not Reason.INVALID_BEARER:
+                if is_own(answered):
                     evidence.agent_id = who.agent_id
         except (BadCredential, StoreUnavailable):
             pass  # recorded as nobody's

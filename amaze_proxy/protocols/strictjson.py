@@ -15,7 +15,7 @@ from math import isinf
 from typing import NoReturn, TypeAlias
 
 from amaze_proxy.protocols.content import decode_content
-from amaze_proxy.protocols.errors import Malformed
+from amaze_proxy.protocols.errors import Malformed, TooLarge
 
 __all__ = [
     "JsonObject",
@@ -29,6 +29,9 @@ __all__ = [
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
+
+# A value takes 3 bytes of JSON and 100 of memory, and its parsing holds up everybody else.
+MOST_VALUES = 500_000
 
 # An unterminated string runs to the end, so that no byte is looked at twice.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -65,7 +68,8 @@ def parse(body: bytes, max_depth: int = 64) -> JsonValue:
 
     Refused: anything but UTF-8 without a byte order mark, duplicate keys at any level, NaN and
     Infinity (also as a number too large for a double), integers too long to read (Python's limit
-    of 4,300 digits), lone surrogates, more than `max_depth` nested arrays and objects.
+    of 4,300 digits), lone surrogates, more than `max_depth` nested arrays and objects. TooLarge:
+    more than `MOST_VALUES` members and elements.
     """
     if body.startswith(b"\xef\xbb\xbf"):
         raise Malformed("the JSON begins with a byte order mark")
@@ -75,6 +79,8 @@ def parse(body: bytes, max_depth: int = 64) -> JsonValue:
         raise Malformed(f"the JSON is not UTF-8 (byte {error.start})") from None
     if body.count(b"[") + body.count(b"{") > max_depth:
         _check_depth(body, max_depth)
+    if body.count(b",") > MOST_VALUES and _STRING.sub(b"", body).count(b",") > MOST_VALUES:
+        raise TooLarge(f"the JSON has more than {MOST_VALUES} members and elements")
     try:
         value: JsonValue = _DECODER.decode(text)
     except json.JSONDecodeError as error:

@@ -33,7 +33,8 @@ def forwarded_headers(
         name = field[0].lower()
         if name in _OURS:
             continue
-        if name.startswith((b"x-amaze-", b"proxy-")) and name not in keep:
+        # CGI and WSGI servers read `x_amaze_caller` as `x-amaze-caller` (RFC 3875 §4.1.18).
+        if name.replace(b"_", b"-").startswith((b"x-amaze-", b"proxy-")) and name not in keep:
             continue
         forwarded.append(field)
     forwarded.append((b"via", via))

@@ -180,6 +180,8 @@ async def _read(http: h11.Connection, reader: asyncio.StreamReader) -> Seen | No
             body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage) and request is not None:
             headers = {n.decode(): v.decode() for n, v in request.headers}
+            if headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
             return Seen(request.method.decode(), request.target.decode(), headers, body)
         else:
             return None

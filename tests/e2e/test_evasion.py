@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import socket
 import ssl
 import threading
@@ -271,6 +273,27 @@ def test_an_encoding_that_does_not_decode_is_refused(
     with platform.client(agent) as client:
         answer = client.post(OPENAI, content=b'{"model":"gpt-4.1-mini"}', headers=headers)
     assert (answer.status_code, reason_of(answer)) == (400, "malformed-request")
+    assert platform.provider.seen == []
+
+
+def test_a_compressed_body_is_read_and_decided_on(platform: Platform, agent: Agent) -> None:
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    allowed = gzip.compress(json.dumps(chat()).encode())
+    refused = gzip.compress(json.dumps(chat(model="no such provider/x ")).encode())
+    with platform.client(agent) as client:
+        assert client.post(OPENAI, content=allowed, headers=headers).status_code == 200
+        answer = client.post(OPENAI, content=refused, headers=headers)
+    assert (answer.status_code, reason_of(answer)) == (400, "malformed-request")
+
+
+@pytest.mark.parametrize("size", [20_000_000, 200_000_000], ids=["ratio", "size"])
+def test_a_compression_bomb_is_refused(platform: Platform, agent: Agent, size: int) -> None:
+    bomb = gzip.compress(b'{"model":"gpt-4.1-mini","messages":[],"x":"' + b" " * size)
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    with platform.client(agent) as client:
+        answer = client.post(OPENAI, content=bomb, headers=headers)
+    assert answer.status_code in (400, 413)
+    assert reason_of(answer) in ("malformed-request", "request-too-large")
     assert platform.provider.seen == []
 
 

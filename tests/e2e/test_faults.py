@@ -160,6 +160,41 @@ def test_a_worker_killed_in_the_middle_loses_no_answered_record(own_platform: St
     verify_chains(platform, agent)
 
 
+def test_a_reservation_of_a_killed_worker_ends_with_its_window(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent(
+        {
+            "name": "p",
+            "allowed_llm_providers": ["openai"],
+            "token_rate_limits": [{"window": "6s", "max_tokens": 600}],
+        }
+    )
+    with platform.client(agent) as doomed, ThreadPoolExecutor(1) as pool:
+        lost = pool.submit(doomed.post, OPENAI, json=chat("hold", max_tokens=400))
+        until(lambda: platform.provider.seen, "the call to reach the provider")
+        for pid in platform.workers():
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(httpx.HTTPError):
+            lost.result()
+        platform.provider.release.set()
+    until(lambda: len(platform.workers()) == 2, "the workers to be started again")
+    with platform.client(agent) as client:
+
+        def again() -> httpx.Response:
+            return client.post(OPENAI, json=chat(max_tokens=400))
+
+        held = until(lambda: _answered(again), "the proxy to answer")
+        assert (held.status_code, reason_of(held)) == (403, "rate-limit-exceeded")
+        until(lambda: again().status_code == 200, "the window to roll off", 10)
+
+
+def _answered(call: Callable[[], httpx.Response]) -> httpx.Response | None:
+    try:
+        return call()
+    except httpx.HTTPError:
+        return None  # the worker is on its way
+
+
 def test_stop_is_clean_and_fast(own_platform: Start) -> None:
     platform = own_platform()
     agent = platform.agent()

@@ -28,6 +28,10 @@ def streamed():
         return [c.choices[0].delta.content for c in stream]
 note("stream", streamed)
 note("responses", lambda: client.responses.create(model=model, input=prompt).output_text)
+def streamed_responses():
+    with client.responses.create(model=model, input=prompt, stream=True) as stream:
+        return [e.delta for e in stream if e.type == "response.output_text.delta"]
+note("streamed responses", streamed_responses)
 async def aio():
     async with openai.AsyncOpenAI(api_key="sk-test-of-the-agent") as client:
         answer = await client.chat.completions.create(**ask)
@@ -60,7 +64,11 @@ print(json.dumps(out))
 """
 
 TEXT = "Hello from the mock!"
-OPENAI = (OPENAI_SCRIPT, "gpt-4.1-mini", ["sync", "stream", "responses", "async"])
+OPENAI = (
+    OPENAI_SCRIPT,
+    "gpt-4.1-mini",
+    ["sync", "stream", "responses", "streamed responses", "async"],
+)
 ANTHROPIC = (ANTHROPIC_SCRIPT, "claude-haiku-4-5", ["sync", "stream", "async"])
 
 
@@ -125,3 +133,20 @@ def test_the_agents_keys_reach_the_provider_and_nothing_of_ours_does(
     assert "sk-test-of-the-agent" not in stored
     assert agent.credential not in stored
     assert agent.credential not in platform.log.read_text()
+
+
+EMBEDDINGS = """
+import openai
+client = openai.OpenAI(api_key="sk-test-of-the-agent")
+print(client.embeddings.create(model="text-embedding-3-small", input=["a", "b"]).data[0].embedding)
+"""
+
+
+def test_embeddings_are_counted_and_paid(platform: Platform) -> None:
+    agent = platform.agent()
+    done = platform.run(agent, sys.executable, "-c", EMBEDDINGS)
+    assert done.stdout == "[0.5, 0.25]\n", done.stderr
+    (record,) = platform.audited(agent, 1)
+    assert (record["tokens_in"], record["tokens_out"]) == (20, 0)
+    assert record["cost_microusd"] >= 0
+    assert record["model"] == "text-embedding-3-small"

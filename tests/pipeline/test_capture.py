@@ -17,12 +17,19 @@ def test_any_split_gives_the_same_evidence(parts: list[bytes], keep: int) -> Non
     for part in parts:
         capture.add(part)
     assert capture.size == len(whole)
-    assert capture.truncated == (len(whole) > keep)
+    assert capture.truncated() == (len(whole) > keep)
     assert capture.sha256 == (hashlib.sha256(whole).hexdigest() if whole else "")
     one = Capture(keep)
     one.add(whole)
     assert capture.text() == one.text()
     assert len(capture.text().encode("utf-8", "replace")) <= 3 * keep + 3
+
+
+def test_fewer_bytes_can_be_asked_for() -> None:
+    capture = Capture(6)
+    capture.add(b"abcdef")
+    assert (capture.text(4), capture.truncated(4)) == ("abcd", True)
+    assert (capture.text(9), capture.truncated(9)) == ("abcdef", False)
 
 
 def test_the_text_has_no_secret() -> None:

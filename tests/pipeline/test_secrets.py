@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,9 +28,32 @@ def test_credentials_are_taken_out(secret: str) -> None:
     assert redact(f"a {secret} b").startswith("a ")
 
 
-@pytest.mark.parametrize("name", ["authorization_token", "api_key", "API-Key", "password"])
+FIELDS = ["authorization_token", "api_key", "API-Key", "password", "refresh_token", "private_key"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
 def test_fields_that_carry_one_are_emptied(name: str) -> None:
     assert redact(f'{{"{name}": "a\\"b", "x": "y"}}') == f'{{"{name}": "[redacted]", "x": "y"}}'
+
+
+def test_a_value_that_is_cut_off_is_taken_out_too() -> None:
+    assert redact('{"password": "abc') == '{"password": "[redacted]"'
+    assert redact('{"password": "abc\\') == '{"password": "[redacted]"'
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_fields_inside_a_string_of_json(name: str) -> None:
+    inner = json.dumps({name: 'a"b\\', "x": "y"})
+    redacted = json.loads(redact(json.dumps({"arguments": inner})))
+    assert json.loads(redacted["arguments"]) == {name: "[redacted]", "x": "y"}
+
+
+def test_fields_of_forms_and_queries() -> None:
+    form = "client_secret=a.b&grant_type=x&refresh_token=c"
+    assert redact(form) == "client_secret=[redacted]&grant_type=x&refresh_token=[redacted]"
+    assert redact("see https://x.example/?api_key=abc z") == (
+        "see https://x.example/?api_key=[redacted] z"
+    )
 
 
 def test_ordinary_text_stays() -> None:

@@ -4,8 +4,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from amaze_proxy.protocols.errors import Malformed
-from amaze_proxy.protocols.strictjson import dumps, parse, parse_object, reject_variants
+from amaze_proxy.protocols.errors import Malformed, TooLarge
+from amaze_proxy.protocols.strictjson import (
+    MOST_VALUES,
+    dumps,
+    parse,
+    parse_object,
+    reject_variants,
+)
 
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -35,6 +41,16 @@ def test_reads_nothing_that_the_standard_library_refuses(body):
 @given(values)
 def test_what_is_written_reads_as_the_same(value):
     assert parse(dumps(value)) == value
+
+
+def test_refuses_more_values_than_it_has_room_for():
+    with pytest.raises(TooLarge):
+        parse(b"[" + b"0," * (MOST_VALUES + 1) + b"0]")
+
+
+def test_commas_in_a_text_are_no_values():
+    text = "," * (MOST_VALUES + 1)
+    assert parse(json.dumps([text]).encode()) == [text]
 
 
 def test_writes_lone_surrogates_as_escapes():

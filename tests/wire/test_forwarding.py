@@ -12,6 +12,7 @@ def test_what_goes_out() -> None:
         (b"accept", b"*/*"),
         (b"x-amaze-bearer", b"secret"),
         (b"X-Amaze-Caller", b"me"),
+        (b"X_Amaze-Caller", b"me, to a WSGI server"),
         (b"proxy-authorization", b"Basic x"),
         (b"proxy-anything", b"x"),
         (b"connection", b"close"),

@@ -34,6 +34,7 @@ __all__ = [
     "prepare",
     "read_answer",
     "reframe",
+    "wants_body",
 ]
 
 WIRES: MappingProxyType[Family, Wire] = MappingProxyType(
@@ -62,6 +63,11 @@ def parse_request(family: Family, body: bytes, method: str = "POST") -> LlmReque
     document = parse_object(body) if wire.method == "POST" else {}
     reject_variants(document, wire.keys)
     return wire.parse(family, document)
+
+
+def wants_body(family: Family) -> bool:
+    """Whether a request of the family has a body."""
+    return WIRES[family].method == "POST"
 
 
 def prepare(

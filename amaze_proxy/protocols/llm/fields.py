@@ -103,9 +103,9 @@ def children(document: JsonObject, name: str) -> list[JsonObject]:
 
 
 def number(document: JsonObject, name: str) -> int | None:
-    """A member that is a count, else None."""
+    """A member that is a count (to 2**31 - 1, so that nonsense uses up no budget), else None."""
     value = document.get(name)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _MAX_INT else None
 
 
 def string(document: JsonObject, name: str) -> str:

@@ -1,0 +1,99 @@
+"""The outermost ASGI layer: nobody passes without a session, nothing comes from another site."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from amaze_app import csp, routes
+from amaze_app.access import Access
+from amaze_app.sessions import cookie_header
+
+_SAFE = ("GET", "HEAD")
+_HASHED = "/assets/"  # the build puts files there whose names change with their content
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # with no-referrer, a browser sends `Origin: null` from our own forms too
+    "Referrer-Policy": "same-origin",
+}
+
+
+class Door:
+    """Lets `front` answer for its own paths, and `inner` for all others once there is a session.
+
+    `page_policy` is the content security policy of what `inner` answers.
+    """
+
+    def __init__(self, inner: ASGIApp, front: ASGIApp, access: Access, page_policy: str) -> None:
+        self._inner = inner
+        self._front = front
+        self._access = access
+        self._page_policy = page_policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "lifespan":
+                await self._inner(scope, receive, send)
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await self._websocket(scope, receive, send)
+            case _:
+                raise RuntimeError(f"no protocol of ours: {scope['type']}")
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, path = Headers(scope=scope), scope["path"]
+        if scope["method"] not in _SAFE and not _same_origin(headers):
+            answer: ASGIApp = PlainTextResponse("This came from another site.\n", 403)
+            policy = csp.FRONT
+        elif path in (routes.HEALTH, routes.LOGIN, routes.LOGOUT) or path.startswith(routes.FRONT):
+            answer, policy = self._front, csp.FRONT
+        elif await self._access.session(cookie_header(headers)) is None:
+            answer, policy = RedirectResponse(routes.LOGIN, 303), csp.FRONT
+        elif path == "/":
+            answer, policy = RedirectResponse(routes.HOME, 303), csp.FRONT
+        else:
+            answer, policy = self._inner, self._page_policy
+        await answer(scope, receive, _with_headers(send, policy, path))
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if _same_origin(headers) and await self._access.session(cookie_header(headers)) is not None:
+            await self._inner(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})  # before accepting: HTTP 403
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Whether the page that asks is ours. Every browser says it (RFC 6455 §4.1, Fetch §3.1)."""
+    origins, hosts = headers.getlist("origin"), headers.getlist("host")
+    if len(origins) != 1 or len(hosts) != 1:
+        return False
+    try:
+        origin = urlsplit(origins[0])
+    except ValueError:
+        return False
+    return origin.scheme in ("http", "https") and origin.netloc.lower() == hosts[0].lower()
+
+
+def _with_headers(send: Send, policy: str, path: str) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers[name] = value
+            headers["Content-Security-Policy"] = policy
+            kept = path.startswith(_HASHED) and message["status"] == 200
+            headers["Cache-Control"] = (
+                "private, max-age=31536000, immutable" if kept else "no-store"
+            )
+        await send(message)
+
+    return sending
