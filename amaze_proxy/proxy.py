@@ -147,7 +147,8 @@ def _stopped(store: Store) -> Callable[[str], Awaitable[bool]]:
             agent = await store.agents.get(agent_id)
         except StoreUnavailable:
             return False  # what runs was admitted; the next call is refused
-        return agent is not None and agent.status is AgentStatus.QUARANTINED
+        # None: it was deleted, or the store was emptied; either way nobody vouches for it now.
+        return agent is None or agent.status in (AgentStatus.QUARANTINED, AgentStatus.REJECTED)
 
     return stopped
 

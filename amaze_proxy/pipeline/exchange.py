@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.types import Receive, Scope, Send
 
@@ -76,15 +76,14 @@ class Exchange:
         self._attempt = Attempt()
         self._verdict: Verdict | None = None
         self._relay: Relay | None = None
+        self._leave: Callable[[], None] | None = None
         self._settled = False
 
     async def run(self) -> None:
         """Walk the line to its one exit."""
-        leave = None
         try:
             self._claim = self._identify()
             self.evidence.caller = self._claim.agent_id
-            leave = self._line.in_flight.enter(self._claim.agent_id)
             await self._walk(self._claim)
         except Refused as refused:
             await self._refuse(refused)
@@ -103,8 +102,8 @@ class Exchange:
             message = "the proxy failed on this call"
             await self._refuse(Refused(Reason.INTERNAL_ERROR, message, error=name))
         finally:
-            if leave:
-                leave()
+            if self._leave:
+                self._leave()
 
     async def _walk(self, who: Claim) -> None:
         try:
@@ -121,6 +120,7 @@ class Exchange:
         self._note(verdict, who)
         if refusal:
             raise refusal
+        self._leave = self._line.in_flight.enter(who.agent_id)
         self._relay = Relay(self._line, self._scope, self._send, self.evidence, call, verdict)
         await self._relay.run(who.agent_id, self._body(), self._settle)
 
@@ -274,7 +274,7 @@ class Exchange:
         while task is not None and task.cancelling():
             task.uncancel()  # what follows awaits the store
         if stopped:
-            message = f"agent {self.evidence.agent_id!r} was quarantined during this call"
+            message = f"agent {self.evidence.agent_id!r} was stopped during this call"
             await self._refuse(Refused(Reason.AGENT_QUARANTINED, message))
             return
         self.evidence.error = self.evidence.error or "client went away"

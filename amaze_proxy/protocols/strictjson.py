@@ -30,8 +30,9 @@ __all__ = [
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
-# A value takes 3 bytes of JSON and 100 of memory, and its parsing holds up everybody else.
-MOST_VALUES = 500_000
+# Three bytes of JSON can take a hundred of memory, and parsing them holds up everybody else.
+MOST_VALUES = 500_000  # the tokens of the largest request for embeddings, and more
+MOST_CONTAINERS = 100_000
 
 # An unterminated string runs to the end, so that no byte is looked at twice.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -69,7 +70,7 @@ def parse(body: bytes, max_depth: int = 64) -> JsonValue:
     Refused: anything but UTF-8 without a byte order mark, duplicate keys at any level, NaN and
     Infinity (also as a number too large for a double), integers too long to read (Python's limit
     of 4,300 digits), lone surrogates, more than `max_depth` nested arrays and objects. TooLarge:
-    more than `MOST_VALUES` members and elements.
+    more than `MOST_VALUES` members and elements, or `MOST_CONTAINERS` arrays and objects.
     """
     if body.startswith(b"\xef\xbb\xbf"):
         raise Malformed("the JSON begins with a byte order mark")
@@ -77,10 +78,11 @@ def parse(body: bytes, max_depth: int = 64) -> JsonValue:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"the JSON is not UTF-8 (byte {error.start})") from None
-    if body.count(b"[") + body.count(b"{") > max_depth:
+    containers = _containers(body)
+    if containers > MOST_CONTAINERS or body.count(b",") > MOST_VALUES:
+        _check_count(_STRING.sub(b"", body))
+    if containers > max_depth:
         _check_depth(body, max_depth)
-    if body.count(b",") > MOST_VALUES and _STRING.sub(b"", body).count(b",") > MOST_VALUES:
-        raise TooLarge(f"the JSON has more than {MOST_VALUES} members and elements")
     try:
         value: JsonValue = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -100,6 +102,15 @@ def parse_object(body: bytes, max_depth: int = 64) -> JsonObject:
     if not isinstance(value, dict):
         raise Malformed("the body is not a JSON object")
     return value
+
+
+def _containers(body: bytes) -> int:
+    return body.count(b"[") + body.count(b"{")
+
+
+def _check_count(body: bytes) -> None:
+    if body.count(b",") > MOST_VALUES or _containers(body) > MOST_CONTAINERS:
+        raise TooLarge("the JSON has too many values to be read")
 
 
 def _check_depth(body: bytes, max_depth: int) -> None:

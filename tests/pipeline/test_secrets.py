@@ -64,3 +64,7 @@ def test_ordinary_text_stays() -> None:
 @given(st.from_regex(_KEY, fullmatch=True))
 def test_the_hints_miss_nothing_that_the_expression_finds(key: str) -> None:
     assert redact(f"x {key} y") == "x [redacted] y"
+
+
+def test_a_lone_surrogate_hides_nothing() -> None:
+    assert "sk-" not in redact("\ud800 sk-abcdefghijklmnop1234")

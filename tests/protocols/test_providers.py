@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from amaze_proxy.protocols.providers import Family, LlmRoute, provider_of, route
@@ -121,5 +121,6 @@ def test_all_else_is_not_understood(provider, method, path):
 
 @given(st.text(max_size=40))
 def test_no_other_text_is_a_route(path):
+    assume(not path.startswith("/v1/"))
     assert route("openai", "POST", path) is None
     assert route("openai", "POST", "/v1/chat/completions" + path) is None or path == ""

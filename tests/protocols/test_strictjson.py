@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from amaze_proxy.protocols.errors import Malformed, TooLarge
 from amaze_proxy.protocols.strictjson import (
+    MOST_CONTAINERS,
     MOST_VALUES,
     dumps,
     parse,
@@ -43,13 +44,15 @@ def test_what_is_written_reads_as_the_same(value):
     assert parse(dumps(value)) == value
 
 
-def test_refuses_more_values_than_it_has_room_for():
+@pytest.mark.parametrize(("value", "most"), [("0", MOST_VALUES), ("{}", MOST_CONTAINERS)])
+def test_refuses_more_values_than_it_has_room_for(value, most):
     with pytest.raises(TooLarge):
-        parse(b"[" + b"0," * (MOST_VALUES + 1) + b"0]")
+        parse(f"[{f'{value},' * (most + 1)}{value}]".encode())
 
 
-def test_commas_in_a_text_are_no_values():
-    text = "," * (MOST_VALUES + 1)
+@pytest.mark.parametrize(("mark", "most"), [(",", MOST_VALUES), ("{", MOST_CONTAINERS)])
+def test_marks_in_a_text_are_no_values(mark, most):
+    text = mark * (most + 1)
     assert parse(json.dumps([text]).encode()) == [text]
 
 
