@@ -32,8 +32,8 @@ def agents() -> None:
 def list_(status: str | None, as_json: bool) -> None:
     """All agents."""
     params = {"status": status} if status else None
-    answer = Control(settings_of()).json("GET", "/agents", params=params)
-    show(answer["agents"], _COLUMNS, as_json)
+    found = Control(settings_of()).pages("/agents", "agents", "after", params)
+    show(found, _COLUMNS, as_json)
 
 
 @agents.command()

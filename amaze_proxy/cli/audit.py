@@ -72,7 +72,7 @@ def _latest(control: Control, agent_id: str | None, limit: int) -> list[Mapping[
 
 
 def _all_ids(control: Control) -> list[str]:
-    known = [agent["agent_id"] for agent in control.json("GET", "/agents")["agents"]]
+    known = [agent["agent_id"] for agent in control.pages("/agents", "agents", "after")]
     return [*known, UNKNOWN_AGENT]
 
 

@@ -47,6 +47,19 @@ class Control:
             return answer
         raise Failed(_words(answer))
 
+    def pages(
+        self, path: str, key: str, cursor: str, params: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """All items under `key` of a paged list; `cursor` is the parameter that continues it."""
+        found: list[dict[str, Any]] = []
+        asked = dict(params or {})
+        while True:
+            page = self.json("GET", path, params=asked)
+            found += page[key]
+            if page["next"] is None:
+                return found
+            asked[cursor] = str(page["next"])
+
     def json(self, method: str, path: str, **kwargs: Any) -> Any:
         """The JSON of one call."""
         return self.call(method, path, **kwargs).json()

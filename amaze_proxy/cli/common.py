@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -70,13 +71,17 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: boo
     if as_json:
         click.echo(json.dumps(list(rows), indent=2))
         return
-    table = Table(*[name.replace("_", " ") for name in columns], box=None, pad_edge=False)
+    table = Table(
+        *[name.removesuffix("_ms").replace("_", " ") for name in columns], box=None, pad_edge=False
+    )
     for row in rows:
-        table.add_row(*[_cell(row.get(name)) for name in columns])
+        table.add_row(*[_cell(name, row.get(name)) for name in columns])
     console.print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
+    if name.endswith("_ms") and isinstance(value, int):
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value / 1000))
     return "" if value is None else str(value)
 
 

@@ -68,8 +68,8 @@ def validate(agent_id: str, file: TextIO, as_json: bool) -> None:
 @json_option
 def versions(agent_id: str, as_json: bool) -> None:
     """Every version, newest first."""
-    answer = Control(settings_of()).json("GET", f"/policy/{agent_id}/versions")
-    show(answer["versions"], ("version", "created_ms", "author", "comment", "sha256"), as_json)
+    found = Control(settings_of()).pages(f"/policy/{agent_id}/versions", "versions", "before")
+    show(found, ("version", "created_ms", "author", "comment", "sha256"), as_json)
 
 
 @policy.command()

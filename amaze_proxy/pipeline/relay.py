@@ -217,7 +217,10 @@ class Relay:
         left = response.content_length
         if left is not None:
             headers.append((b"content-length", b"%d" % left))
-        await self._start(response.status, headers)
+        # An answer that is its head alone ends with it, so that is what is held.
+        bare = left == 0 or self._scope["method"] == "HEAD" or response.status in (204, 304)
+        if not bare:
+            await self._start(response.status, headers)
         async for chunk in response.chunks():
             if left is not None:
                 left -= len(chunk)
@@ -226,6 +229,8 @@ class Relay:
                     return
             await self.push(chunk)
         await settle(self.used())
+        if bare:
+            await self._start(response.status, headers)
         await self.push(b"", more=False)
 
     async def _settle_passed(self, last: bytes, settle: Settle) -> None:
