@@ -21,6 +21,9 @@ from amaze_proxy.store.agents import AgentStatus
 GRACE_MS = 10 * 60 * 1000
 """How long a credential works on after another one has taken its place."""
 
+MOST_HELD = 16
+"""How many credentials without an end an agent may have: one for each of its replicas."""
+
 
 def existing(record: AgentRecord | None, agent_id: str) -> AgentRecord:
     """The agent that is there. Raises AgentNotFound."""
@@ -111,6 +114,18 @@ def rotate(record: AgentRecord, sha256: str, now: int, grace_ms: int = GRACE_MS)
     )
 
 
+def add(record: AgentRecord, sha256: str, now: int) -> AgentRecord:
+    """One more credential beside those that work (another replica of the agent registered). Of
+    more than MOST_HELD the oldest ends after the grace."""
+    lasting = [held.sha256 for held in record.credentials if not held.expires_ms]
+    crowded_out = lasting[: max(0, len(lasting) + 1 - MOST_HELD)]
+    kept = (
+        replace(held, expires_ms=now + GRACE_MS) if held.sha256 in crowded_out else held
+        for held in record.credentials
+    )
+    return replace(record, credentials=(*kept, Credential(sha256, now)), updated_ms=now)
+
+
 def delete(record: AgentRecord, now: int) -> AgentRecord:
     """A tombstone: no credential, nothing that waits."""
     return replace(record, deleted=True, credentials=(), claim=None, updated_ms=now)
@@ -120,6 +135,13 @@ def holds(record: AgentRecord, sha256: str, now: int) -> bool:
     """Whether this is a working credential of the agent; compared in constant time."""
     working = (held for held in record.credentials if not held.expires_ms or held.expires_ms > now)
     return sum(same(held.sha256, sha256) for held in working) > 0
+
+
+def holds_lasting(record: AgentRecord, sha256: str) -> bool:
+    """Whether this is a credential without an end. One that was rotated out goes on calling for
+    its grace, but proves nothing more: it may be the reason for the rotation."""
+    lasting = (held for held in record.credentials if not held.expires_ms)
+    return sum(same(held.sha256, sha256) for held in lasting) > 0
 
 
 def claim_name(claim: Claim) -> str:

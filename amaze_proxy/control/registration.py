@@ -64,7 +64,10 @@ class Registration:
         enroll_key: str | None = None,
         bearer: str | None = None,
     ) -> Registered:
-        """A fresh credential for the agent, which works by what the registration could prove.
+        """A credential for the agent, which works by what the registration could prove.
+
+        With its current credential an agent keeps that one, so that its replicas do not end each
+        other's. With the enrolment key it gets one more.
 
         Raises InvalidId, EnrolmentRequired, EnrolmentRefused, AgentBarred, BeingDeleted,
         TooManyPending, HistoryUnavailable.
@@ -86,7 +89,9 @@ class Registration:
         in_force = await self._publisher.publish(agent_id)
         waits = record.session_id != entry.session_id
         status = str(AgentStatus.PENDING) if waits else record.status
-        return Registered(agent_id, entry.session_id, entry.secret.text, status, in_force)
+        kept = not waits and bearer and lifecycle.holds_lasting(record, sha256(bearer))
+        token = bearer if kept and bearer else entry.secret.text
+        return Registered(agent_id, entry.session_id, token, status, in_force)
 
     def _enrolled(self, agent_id: str, enroll_key: str | None, bearer: str | None) -> bool:
         """Whether the enrolment key is right. Raises for proof that is plainly wrong: to go on
@@ -131,13 +136,13 @@ class _Entry:
         if record is None:
             return self._new()
         lifecycle.not_barred(record)
-        return self._claim(record) if proof is Proof.NONE else self._renewed(record)
+        return self._claim(record) if proof is Proof.NONE else self._renewed(record, proof)
 
     def _proof(self, record: AgentRecord | None) -> Proof:
+        if record and self.shown_sha256 and lifecycle.holds_lasting(record, self.shown_sha256):
+            return Proof.CREDENTIAL
         if self.enrolled:
             return Proof.ENROLMENT
-        if record and self.shown_sha256 and lifecycle.holds(record, self.shown_sha256, self.now):
-            return Proof.CREDENTIAL
         return Proof.NONE
 
     def _new(self) -> AgentRecord:
@@ -155,11 +160,11 @@ class _Entry:
             credentials=(Credential(self.secret.sha256, self.now),),
         )
 
-    def _renewed(self, record: AgentRecord) -> AgentRecord:
+    def _renewed(self, record: AgentRecord, proof: Proof) -> AgentRecord:
+        if proof is Proof.ENROLMENT:
+            record = lifecycle.add(record, self.secret.sha256, self.now)
         return replace(
-            lifecycle.rotate(record, self.secret.sha256, self.now),
-            session_id=self.session_id,
-            endpoints=self.endpoints,
+            record, session_id=self.session_id, endpoints=self.endpoints, updated_ms=self.now
         )
 
     def _claim(self, record: AgentRecord) -> AgentRecord:

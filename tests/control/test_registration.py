@@ -87,16 +87,39 @@ async def test_a_claim_that_was_replaced_is_not_approved_in_its_place(control) -
     assert await _endpoint(control) == ("", 0)
 
 
-async def test_the_current_credential_renews_and_the_old_one_has_a_grace(control) -> None:
+async def test_the_current_credential_registers_again_and_stays(control) -> None:
     held = await control.create("a")
-    fresh = (await control.register("a", bearer=held, **AT_HOME)).json()
-    assert fresh["status"] == "approved"
+    again = (await control.register("a", bearer=held, **AT_HOME)).json()
+    assert (again["status"], again["bearer_token"]) == ("approved", held)
     assert await _endpoint(control) == ("10.0.0.1", 9001)
-    for credential in (held, fresh["bearer_token"]):
-        assert await control.in_store(credential) == "active"
-        assert (await control.register("a", bearer=credential)).json()["status"] == "approved"
+    control.clock.now += 24 * 3600 * 1000
+    assert await control.in_store(held) == "active"  # no replica of the agent ends another's
+    assert (await control.register("a", bearer=held)).json()["status"] == "approved"
+
+
+async def test_a_credential_that_was_rotated_out_proves_nothing(control) -> None:
+    leaked = await control.create("a")
+    held = (await control.ask("POST", "/agents/a/rotate")).json()["credential"]
+    assert await control.in_store(leaked) == "active"  # for its grace
+    taken = (await control.register("a", bearer=leaked, **ELSEWHERE)).json()
+    assert taken["status"] == "pending"
+    assert await _endpoint(control) == ("", 0)
+    headers = {"X-Amaze-Bearer": leaked}
+    rotated = await control.client.post("/agents/a/rotate", headers=headers)
+    assert rotated.status_code == 403
+    assert await control.in_store(held) == "active"
+
+
+async def test_every_replica_that_enrols_has_its_own_credential(control) -> None:
+    first = await control.create("a")
+    tokens = [
+        (await control.register("a", key=ENROLL_KEY)).json()["bearer_token"] for _ in range(16)
+    ]
+    assert len({first, *tokens}) == 17
     control.clock.now += 10 * 60 * 1000 + 1
-    assert (await control.register("a", bearer=held)).json()["status"] == "pending"
+    states = [await control.in_store(token) for token in tokens]
+    assert states == ["active"] * 16
+    assert (await control.register("a", bearer=first)).json()["status"] == "pending"  # one too many
 
 
 async def test_the_enrolment_key_takes_the_agent_over(control) -> None:

@@ -120,6 +120,10 @@ async def release(call: Call) -> Response:
 
 async def rotate(call: Call) -> Response:
     """A new credential, shown this once."""
+    if isinstance(call.principal, AgentCaller) and not call.principal.lasting:
+        raise Forbidden(
+            "this credential was rotated out: it goes on calling for its grace, and rotates nothing"
+        )
     body = await call.body(RotateBody)
     return _issued(await call.services.agents.rotate(call.agent_id, body.grace_seconds * 1000))
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from amaze_proxy.control import keys
 from amaze_proxy.control.clock import Clock
-from amaze_proxy.control.lifecycle import holds, not_barred
+from amaze_proxy.control.lifecycle import holds, holds_lasting, not_barred
 from amaze_proxy.history.bundle import History
 from amaze_proxy.store.agents import AgentStatus
 
@@ -54,6 +54,7 @@ class AgentCaller:
 
     agent_id: str
     approved: bool
+    lasting: bool  # the credential was not rotated out
 
     @property
     def name(self) -> str:
@@ -104,11 +105,13 @@ async def _admin(authorization: str, history: History) -> Principal:
 async def _agent(credential: str, history: History, now: int) -> Principal:
     agent_id = keys.owner_of(credential)
     record = await history.agents.get(agent_id) if agent_id else None
-    if record is None or not holds(record, keys.sha256(credential), now):
+    shown = keys.sha256(credential)
+    if record is None or not holds(record, shown, now):
         raise Unauthenticated(
             "the agent credential is not valid: register again, or ask an operator to rotate it"
         )
-    return AgentCaller(record.agent_id, approved=not_barred(record).status == AgentStatus.APPROVED)
+    approved = not_barred(record).status == AgentStatus.APPROVED
+    return AgentCaller(record.agent_id, approved, holds_lasting(record, shown))
 
 
 def _authorize(principal: Principal, role: Role, subject: str) -> None:
