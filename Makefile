@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --extra ui pyproject.toml amaze_sdk/pyproject.toml
 
-.PHONY: up demo test check lint unit bench lock clean help
+.PHONY: up demo ui test check lint unit bench lock clean help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -26,10 +26,13 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
 
-up: $(VENV)/.runtime ## start the platform
+ui: $(VENV)/.runtime ## build the web UI (nothing to do when its sources are as they were)
+	$(BIN)/python -m amaze_app.build
+
+up: ui ## start the platform
 	$(BIN)/amaze up
 
-demo: $(VENV)/.runtime ## the platform with a mock provider and two agents: watch calls pass and be refused
+demo: ui ## the platform with a mock provider and two agents: watch calls pass and be refused
 	$(BIN)/amaze demo
 
 test: $(VENV)/.dev check ## everything that CI runs
@@ -41,7 +44,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev ui
 	bash tests/prepare.sh
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -q
@@ -57,4 +60,4 @@ lock: $(VENV)/.dev ## make the lock files anew
 	$(LOCK) requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .tools .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build .tools .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The content security policy of the built pages: the inline scripts in them, by hash, no others."""
+"""The content security policy of the built pages: their inline scripts by hash, no others."""
 
 from __future__ import annotations
 

@@ -54,12 +54,17 @@ class Door:
             policy = csp.FRONT
         elif path in (routes.HEALTH, routes.LOGIN, routes.LOGOUT) or path.startswith(routes.FRONT):
             answer, policy = self._front, csp.FRONT
+        elif path.startswith(_HASHED) and ".." not in path:
+            # our published code: a tab whose session is over needs it to say so
+            answer, policy = self._inner, self._page_policy
         elif await self._access.session(cookie_header(headers)) is None:
             answer, policy = RedirectResponse(routes.LOGIN, 303), csp.FRONT
         elif path == "/":
             answer, policy = RedirectResponse(routes.HOME, 303), csp.FRONT
         else:
             answer, policy = self._inner, self._page_policy
+            if path in routes.PAGES:  # the build has a folder for each: no redirect to it
+                scope = {**scope, "path": f"{path}/", "raw_path": f"{path}/".encode()}
         await answer(scope, receive, _with_headers(send, policy, path))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -56,6 +56,11 @@ class Call:
     latency_ms: float
     decision_id: str
 
+    @property
+    def identified(self) -> bool:
+        """Whether it was an agent's; a stranger's is recorded under a name that is no id."""
+        return not self.agent_id.startswith("_")
+
 
 class Ring:
     """The newest calls of somebody."""
@@ -122,7 +127,10 @@ class Feed:
             except Outage as error:
                 log.warning("the calls cannot be followed: %s", error)
                 self._tell(f"Not live: {error}")
-                await asyncio.sleep(_PATIENCE_S)
+            except Exception:  # pages that stand still while they say that they are live are worse
+                log.exception("following the calls failed")
+                self._tell("Not live: see the log of the UI")
+            await asyncio.sleep(_PATIENCE_S)
 
     def _take(self, record: AuditRecord) -> None:
         call = _call(record)

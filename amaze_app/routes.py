@@ -9,6 +9,7 @@ CALLS = "/calls"
 ENDED = "/ended"
 """Where a tab goes whose session is over; inside the application, so without a page load."""
 
+PAGES = (AGENTS, CALLS, ENDED)
 HOME = AGENTS
 LOGIN = "/login"
 LOGOUT = "/logout"

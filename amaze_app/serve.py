@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 
 import uvicorn
@@ -41,7 +42,6 @@ def application() -> ASGIApp:
         state = "of other sources" if places.built() else "not built"
         raise NotBuilt(f"the UI is {state}: run `make ui`")
     os.chdir(places.ROOT)
-    environment.REFLEX_TELEMETRY_ENABLED.set(False)
     environment.REFLEX_WEB_WORKDIR.set(places.BUILT)
     environment.REFLEX_ENV_MODE.set(constants.Env.PROD)
     environment.REFLEX_SKIP_COMPILE.set(True)
@@ -72,6 +72,10 @@ async def serve(settings: Settings, inner: ASGIApp) -> None:
                 access_log=False,
                 timeout_graceful_shutdown=3,
             )
+            # uvicorn raises a signal again when it is done: by default that ends the process before
+            # the gateway is closed
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda _number, _frame: None)
             await uvicorn.Server(config).serve(sockets=[sock])
     finally:
         sock.close()

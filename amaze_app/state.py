@@ -10,8 +10,20 @@ class PageState(rx.State):
     server alone calls begins with an underscore."""
 
     notice: str = ""
+    _reading_failed: bool = False
 
     @rx.event
     def dismiss(self) -> None:
         """Takes the notice away."""
         self.notice = ""
+
+    def _unwell(self, text: str) -> None:
+        """What the page shows could not be read; said until it can be."""
+        if self.notice != text:
+            self.notice = text
+        self._reading_failed = True
+
+    def _well(self) -> None:
+        if self._reading_failed:
+            self.notice = ""
+        self._reading_failed = False

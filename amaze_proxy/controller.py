@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import signal
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -62,6 +63,10 @@ async def serve(settings: Settings, redis_url: str, on_new_key: Callable[[str], 
                 server_header=False,
                 timeout_graceful_shutdown=5,
             )
+            # uvicorn raises a signal again when it is done: by default that would end the process
+            # before store and history are closed.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda _number, _frame: None)
             await uvicorn.Server(config).serve(sockets=[sock])
         finally:
             await store.close()

@@ -47,9 +47,9 @@ def listening_socket(settings: Settings, name: str, *, reuse_port: bool = False)
     return sock
 
 
-def check_ports(settings: Settings) -> None:
+def check_ports(settings: Settings, *, ui: bool = False) -> None:
     """Raises SettingsError, with the fix, when one of our ports is taken."""
-    for name in ("proxy", "control"):
+    for name in ("proxy", "control", *(("ui",) if ui else ())):
         listening_socket(settings, name).close()
 
 

@@ -37,11 +37,15 @@ from amaze_proxy.telemetry import open_spans
 from amaze_proxy.wire.authority import Authority
 from amaze_proxy.wire.ca import load_or_create_ca
 from amaze_proxy.wire.leaves import LeafCache
+from amaze_proxy.wire.limits import Limits
 from amaze_proxy.wire.server import ProxyServer
 from amaze_proxy.wire.tls import upstream_context
 from amaze_proxy.wire.upstream import Upstreams
 
 log = logging.getLogger("amaze.proxy")
+# Whoever runs us kills us after 9 s: what is cut off by then must have been recorded before.
+_STOP_S = 8.0
+_DRAIN_S = 5.0
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -76,7 +80,7 @@ async def master(settings: Settings, redis_url: str) -> None:
     installation.turn_key(settings)
     count = settings.proxy_workers or len(os.sched_getaffinity(0))
     sockets = listen(settings, count)
-    supervisor = Supervisor()
+    supervisor = Supervisor(_STOP_S, together=True)
     env = {**os.environ, **logs.as_environment(settings), "AMAZE_REDIS_URL": redis_url}
     try:
         for number, sock in enumerate(sockets):
@@ -109,7 +113,11 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
         spans=spans,
     )
     server = ProxyServer(
-        create_app(line, lambda: _healthy(store)), Gatekeeper(line), LeafCache(ca), via=via
+        create_app(line, lambda: _healthy(store)),
+        Gatekeeper(line),
+        LeafCache(ca),
+        Limits(drain_s=_DRAIN_S),
+        via=via,
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_warm(prices))

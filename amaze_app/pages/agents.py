@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import reflex as rx
 
 from amaze_app import routes, runtime, texts
-from amaze_app.components.elements import CARD, DIM, empty, notice, pill, snippet, waiting
+from amaze_app.components.elements import DIM, empty, notice, pill, snippet, waiting
 from amaze_app.gateway import Action, AgentView, Outage, Refused
 from amaze_app.state import PageState
 from amaze_app.template import page
@@ -34,12 +34,12 @@ class AgentRow:
 class AgentsState(PageState):
     """A page of agents; filter and place are in the URL."""
 
-    rows: list[AgentRow] = []
-    counts: dict[str, int] = {}
+    rows: rx.Field[list[AgentRow]] = rx.field(default_factory=list)
+    counts: rx.Field[dict[str, int]] = rx.field(default_factory=dict)
     status: str = ""
     next_href: str = ""
     first_href: str = ""
-    chosen: str = _EXAMPLE
+    chosen: str = ""
     loaded: bool = False
     _after: str = ""
 
@@ -79,6 +79,11 @@ class AgentsState(PageState):
         """Shows the commands for this agent."""
         self.chosen = agent_id
 
+    @rx.event
+    def close(self, _open: bool) -> None:
+        """Takes the commands away."""
+        self.chosen = ""
+
     async def _act(self, action: Action, agent_id: str, claim: str = "") -> None:
         self.notice = ""
         try:
@@ -93,8 +98,9 @@ class AgentsState(PageState):
         try:
             found = await gateway.agents(self.status, self._after, _PAGE)
             counts = dict(await gateway.counts())
+            self._well()
         except (Refused, Outage) as error:
-            self.notice = str(error)
+            self._unwell(str(error))
             return
         rows = [_row(agent) for agent in found.agents]
         following = routes.with_query(routes.AGENTS, status=self.status, after=found.following)
@@ -136,6 +142,7 @@ def agents() -> rx.Component:
                 rx.cond(AgentsState.rows.length() > 0, _table(), _nothing()),
                 _pager(),
                 _connect(),
+                id="loaded",
                 class_name="flex flex-col gap-5",
             ),
             waiting(),
@@ -181,7 +188,7 @@ def _agent(row: rx.Var[AgentRow]) -> rx.Component:
             rx.cond(row.claim != "", _claim(row)),
         ),
         rx.table.cell(_status(row.status)),
-        rx.table.cell(row.owner),
+        rx.table.cell(rx.cond(row.owner != "", row.owner, "–")),
         rx.table.cell(row.created, class_name="whitespace-nowrap"),
         rx.table.cell(row.changed, class_name="whitespace-nowrap"),
         rx.table.cell(_actions(row)),
@@ -240,11 +247,8 @@ def _nothing() -> rx.Component:
         empty(
             "bot",
             "No agent has registered yet",
-            rx.el.p("Run any program as an agent: it needs no change. It shows up here, pending."),
-            rx.el.div(
-                snippet(f"amaze run --agent {_EXAMPLE} -- python agent.py", "copy-first"),
-                class_name="w-full max-w-xl",
-            ),
+            rx.el.p("Any program can be one, without a change. It shows up here, pending."),
+            rx.el.div(*_steps(_EXAMPLE, "copy-first"), class_name="w-full max-w-xl text-left"),
         ),
         empty(
             "list-filter",
@@ -263,23 +267,34 @@ def _pager() -> rx.Component:
 
 
 def _connect() -> rx.Component:
-    """What to type on the machine of an agent, and what to do with it here."""
-    name = AgentsState.chosen
+    """What to type for the agent that was chosen."""
+    return rx.dialog.root(
+        rx.dialog.content(
+            rx.dialog.title("Connect ", AgentsState.chosen),
+            rx.dialog.description(
+                "On the machine where it runs, and where you administer.", size="2"
+            ),
+            rx.el.div(*_steps(AgentsState.chosen, "copy"), class_name="my-4"),
+            rx.dialog.close(rx.button("Close", variant="soft")),
+            id="connect",
+        ),
+        open=AgentsState.chosen != "",
+        on_open_change=AgentsState.close,
+    )
+
+
+def _steps(name: rx.Var[str] | str, prefix: str) -> list[rx.Component]:
+    """`prefix` begins the ids of the copy buttons."""
     steps = (
         ("Run it; its calls go through the proxy", f"amaze run --agent {name} -- python agent.py"),
         ("Say what it may do", f"amaze policy put {name} policy.yaml"),
         ("Or create it beforehand, approved", f"amaze agents create {name} --policy policy.yaml"),
     )
-    return rx.el.section(
-        rx.el.h2("Connect ", rx.el.b(name), class_name="mb-3 text-sm text-(--gray-12)"),
-        *(
-            rx.el.div(
-                rx.el.p(text, class_name=f"mb-1 text-xs {DIM}"),
-                snippet(command, f"copy-{number}"),
-                class_name="mb-3",
-            )
-            for number, (text, command) in enumerate(steps, 1)
-        ),
-        id="connect",
-        class_name=f"{CARD} p-4",
-    )
+    return [
+        rx.el.div(
+            rx.el.p(text, class_name=f"mb-1 text-xs {DIM}"),
+            snippet(command, f"{prefix}-{number}"),
+            class_name="mb-3",
+        )
+        for number, (text, command) in enumerate(steps, 1)
+    ]

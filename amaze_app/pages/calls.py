@@ -23,7 +23,7 @@ class CallRow:
 
     key: str
     time: str
-    agent_id: str
+    agent: str
     agent_href: str
     kind: str
     target: str
@@ -39,7 +39,7 @@ class CallRow:
 class CallsState(PageState):
     """The newest calls; the filters are in the URL."""
 
-    rows: list[CallRow] = []
+    rows: rx.Field[list[CallRow]] = rx.field(default_factory=list)
     agent: str = ""
     verdict: str = ""
     trouble: str = ""
@@ -69,9 +69,10 @@ class CallsState(PageState):
             return
         try:
             calls = await feed.calls(self.agent)
+            self._well()
         except (Refused, Outage) as error:
             calls = []
-            self.notice = str(error)
+            self._unwell(str(error))
         wanted = [call for call in calls if call.denied or self.verdict != _DENIED]
         rows = [_row(call) for call in wanted[:_SHOWN]]
         if rows != self.rows:
@@ -84,7 +85,7 @@ def _row(call: Call) -> CallRow:
     return CallRow(
         key=call.key,
         time=texts.moment(call.ts),
-        agent_id=call.agent_id,
+        agent=call.agent_id if call.identified else "not identified",
         agent_href=routes.with_query(routes.CALLS, agent=call.agent_id),
         kind=call.kind,
         target=call.target,
@@ -148,17 +149,23 @@ def _filters() -> rx.Component:
 
 
 def _table() -> rx.Component:
-    heads = ("Time (UTC)", "Agent", "Call", "Verdict", "Reason", "Tokens in / out", "Cost", "Took")
+    heads = ("Time (UTC)", "Agent", "Call", "Verdict", "Reason")
+    numbers = ("Tokens in / out", "Cost", "Took")
     return rx.el.div(
         rx.table.root(
-            rx.table.header(rx.table.row(*(rx.table.column_header_cell(head) for head in heads))),
+            rx.table.header(
+                rx.table.row(
+                    *(rx.table.column_header_cell(head) for head in heads),
+                    *(rx.table.column_header_cell(head, justify="end") for head in numbers),
+                )
+            ),
             rx.table.body(rx.foreach(CallsState.rows, _call)),
             variant="surface",
             size="1",
             id="calls",
         ),
         rx.el.p(
-            f"The newest {_SHOWN} of the last {KEPT} calls. amaze audit list reads further back.",
+            f"The newest {_SHOWN} of the last {KEPT} calls. amaze audit tail reads further back.",
             class_name=f"mt-3 text-xs {DIM}",
         ),
     )
@@ -167,7 +174,7 @@ def _table() -> rx.Component:
 def _call(row: rx.Var[CallRow]) -> rx.Component:
     return rx.table.row(
         rx.table.cell(row.time, class_name="whitespace-nowrap"),
-        rx.table.cell(rx.link(row.agent_id, href=row.agent_href)),
+        rx.table.cell(rx.link(row.agent, href=row.agent_href)),
         rx.table.cell(
             rx.el.span(row.kind, class_name=f"mr-2 {DIM}"),
             rx.el.span(row.what),
@@ -198,7 +205,7 @@ def _nothing() -> rx.Component:
             "No call has been made yet",
             rx.el.p("Run an approved agent; each of its calls shows up here within a second."),
             rx.el.div(
-                snippet("amaze run --agent my-agent -- python agent.py", "copy-first"),
+                snippet("amaze run --agent my-agent -- python agent.py", "copy"),
                 class_name="w-full max-w-xl",
             ),
             rx.link("See the agents", href=routes.AGENTS),

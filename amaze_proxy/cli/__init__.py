@@ -19,6 +19,7 @@ _COMMANDS = {
     "config": ("config", "the settings in force, and where each came from"),
     "proxy": ("platform", "the proxy alone"),
     "control": ("platform", "the control API alone"),
+    "ui": ("platform", "the web UI alone"),
 }
 
 

@@ -89,7 +89,7 @@ def line(record: Mapping[str, Any]) -> Text:
     at = time.strftime("%H:%M:%S", time.localtime(record["ts"] / 1000))
     target = record["model"] or record["tool"] or record["target"]
     if record["model"]:
-        target = f"{record['target'].split('.')[-2]}/{record['model']}"
+        target = f"{record['target'].split('.')[-2:][0]}/{record['model']}"
     reason = record["denial_reason"] or record["alert"] or record["error"]
     cells = (at, record["agent_id"], target, verdict, reason)
     words = [f"{cell[:width]:<{width}}" for cell, (_, width) in zip(cells, _WIDTHS, strict=True)]

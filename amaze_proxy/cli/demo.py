@@ -22,23 +22,24 @@ from amaze_proxy.supervisor import StartError, Supervisor, until_signal
 @click.command()
 @settings_options
 @click.option("--exit", "leave", is_flag=True, help="stop when the scenes are played")
+@click.option("--no-ui", is_flag=True, help="without the web UI")
 @plainly(SettingsError, StoreError, StartError)
-def demo(leave: bool, **flags: str | None) -> None:
+def demo(leave: bool, no_ui: bool, **flags: str | None) -> None:
     """Watch calls pass and be refused: a mock provider, two agents, no API key."""
     settings = stage.demo_settings(settings_of(flags))
     installation.prepare(settings)
-    installation.check_ports(settings)
+    installation.check_ports(settings, ui=not no_ui)
     logs.configure(settings, "demo")
-    asyncio.run(_demo(settings, leave))
+    asyncio.run(_demo(settings, leave=leave, ui=not no_ui))
 
 
-async def _demo(settings: Settings, leave: bool) -> None:
+async def _demo(settings: Settings, *, leave: bool, ui: bool) -> None:
     async with stage.mock_provider(settings) as pointed, store_url(pointed) as url:
-        platform = await running(pointed, url)
+        platform = await running(pointed, url, ui=ui)
         try:
             await _play(pointed, platform)
             if not leave:
-                _what_next(pointed)
+                _what_next(pointed, ui)
                 await until_signal()
         finally:
             await platform.stop()
@@ -80,11 +81,13 @@ def _caption(text: str) -> None:
     console.print(Text(text, style="dim"), soft_wrap=True)
 
 
-def _what_next(settings: Settings) -> None:
+def _what_next(settings: Settings, ui: bool) -> None:
+    key_file = admin_key_file(settings.data_dir)
+    page = f"  {settings.ui_url}   (sign in with the key in {key_file})\n\n" if ui else ""
     console.print(
         Text(
-            f"\nThe platform goes on running: proxy {settings.proxy_url}, control API "
-            f"{settings.control_url}. In another terminal:\n\n"
+            f"\nThe platform goes on running; look around:\n\n{page}"
+            f"  export AMAZE_CONTROL_PORT={settings.control_port}\n"
             f"  export AMAZE_DATA_DIR={settings.data_dir}\n"
             f"  amaze audit tail --no-follow      amaze policy get {cast.WRITER}\n"
             f"  amaze agents quarantine {cast.WRITER}\n\nCtrl-C stops it."

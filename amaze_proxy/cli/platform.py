@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import click
 from rich.panel import Panel
@@ -61,16 +61,13 @@ async def _keep(embedded: EmbeddedValkey) -> None:
                 await asyncio.sleep(2)
 
 
-async def running(
-    settings: Settings, redis_url: str, extra: Mapping[str, str] | None = None
-) -> Supervisor:
-    """Control and proxy, started in this order and ready."""
+async def running(settings: Settings, redis_url: str, *, ui: bool) -> Supervisor:
+    """Control, proxy and (where asked for) the web UI, started in this order and ready."""
     env = {
         **os.environ,
         **logs.as_environment(settings),
         "AMAZE_REDIS_URL": redis_url,
         "AMAZE_SUPERVISED": "1",
-        **(extra or {}),
     }
     supervisor = Supervisor()
     try:
@@ -80,6 +77,11 @@ async def running(
         )
         proxy_health = f"{settings.proxy_url}/health"
         await supervisor.start(Spec("proxy", python("amaze_proxy.cli", "proxy"), env, proxy_health))
+        if ui:
+            # The app is above us: it is started as a process, never imported.
+            await supervisor.start(
+                Spec("ui", python("amaze_app.serve"), env, f"{settings.ui_url}/health")
+            )
     except BaseException:
         await supervisor.stop()
         raise
@@ -94,24 +96,25 @@ def up(no_ui: bool, **flags: str | None) -> None:
     """Start the platform: store, control API, proxy. Ctrl-C stops it."""
     settings = settings_of(flags)
     installation.prepare(settings)
-    installation.check_ports(settings)
+    installation.check_ports(settings, ui=not no_ui)
     logs.configure(settings, "up")
-    asyncio.run(_up(settings))
+    asyncio.run(_up(settings, ui=not no_ui))
 
 
-async def _up(settings: Settings) -> None:
+async def _up(settings: Settings, *, ui: bool) -> None:
     first = not admin_key_file(settings.data_dir).exists()
     async with store_url(settings) as url:
-        supervisor = await running(settings, url)
+        supervisor = await running(settings, url, ui=ui)
         try:
-            console.print(_screen(settings, first))
+            console.print(_screen(settings, first=first, ui=ui))
             await until_signal()
         finally:
             await supervisor.stop()
 
 
-def _screen(settings: Settings, first: bool) -> Panel:
+def _screen(settings: Settings, *, first: bool, ui: bool) -> Panel:
     lines = [
+        *([f"web UI       {settings.ui_url}   (sign in with the admin API key)"] if ui else []),
         f"proxy        {settings.proxy_url}",
         f"control API  {settings.control_url}   (OpenAPI: /openapi.json)",
         f"CA           {settings.data_dir / 'ca' / 'ca.pem'}   ({settings.control_url}/ca.pem)",
@@ -171,3 +174,23 @@ def control(**flags: str | None) -> None:
             click.echo(f"admin API key (shown this once, kept in {key_file}): {key}", err=True)
 
     _serve(settings, "control", lambda given, url: controller.serve(given, url, keep))
+
+
+@click.command()
+@settings_options
+@_PLAIN
+def ui(**flags: str | None) -> None:
+    """Run the web UI alone (its store: AMAZE_REDIS_URL, or the embedded one)."""
+    _serve(settings_of(flags), "ui", _serve_ui)
+
+
+async def _serve_ui(settings: Settings, redis_url: str) -> None:
+    supervisor = Supervisor()
+    env = {**os.environ, **logs.as_environment(settings), "AMAZE_REDIS_URL": redis_url}
+    try:
+        await supervisor.start(
+            Spec("ui", python("amaze_app.serve"), env, f"{settings.ui_url}/health")
+        )
+        await until_signal()
+    finally:
+        await supervisor.stop()

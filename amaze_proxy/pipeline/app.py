@@ -63,4 +63,10 @@ def create_app(line: Line, health: Health, plugins: Sequence[Middleware] = ()) -
             Route("/{path:path}", explain, methods=["GET", "HEAD", "POST", "PUT", "DELETE"]),
         ],
         middleware=[*plugins, Middleware(Governed, line=line)],
+        exception_handlers={Exception: _leave_to_the_server},
     )
+
+
+async def _leave_to_the_server(request: Request, error: Exception) -> Response:
+    """Starlette would answer 500, in no shape of ours; the server refuses, or cuts."""
+    raise error

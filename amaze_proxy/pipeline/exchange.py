@@ -10,6 +10,8 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import NoReturn
 
 from starlette.types import Receive, Scope, Send
 
@@ -35,7 +37,7 @@ from amaze_proxy.policy.turn import verify
 from amaze_proxy.protocols.llm.refusals import stream_error
 from amaze_proxy.store.admission import Outcome, Settlement
 from amaze_proxy.store.errors import StoreUnavailable
-from amaze_proxy.wire.ingress import BodyFault, Ingress
+from amaze_proxy.wire.ingress import BodyFault, ClientDisconnected, Ingress
 
 log = logging.getLogger("amaze.proxy")
 # A turn's counters live this long in the store; an older token would find them gone.
@@ -88,16 +90,11 @@ class Exchange:
         except Refused as refused:
             await self._refuse(refused)
         except StoreUnavailable as error:
-            self._attribute()
             await self._refuse(_store_away(error))
-        except asyncio.CancelledError:
-            self._attribute()
+        except (asyncio.CancelledError, ClientDisconnected):
             await self._cancelled()
-        except Abort:
-            raise
         except Exception as error:
             log.exception("decision %s: internal error", self.evidence.decision_id)
-            self._attribute()
             name = type(error).__name__
             message = "the proxy failed on this call"
             await self._refuse(Refused(Reason.INTERNAL_ERROR, message, error=name))
@@ -200,10 +197,11 @@ class Exchange:
     async def _after_authentication(self, who: Claim, refused: Refused) -> Refused:
         """The refusal, or the one that the credential deserves: strangers learn nothing else."""
         answered = await authenticate(self._line, who, self.evidence.decision_id)
+        if is_own(answered):
+            self.evidence.agent_id = who.agent_id
+            self.evidence.session_id = answered.session_id
         if answered.outcome is Outcome.REFUSED:
             return from_admission(answered, who.agent_id)
-        self.evidence.agent_id = who.agent_id
-        self.evidence.session_id = answered.session_id
         return refused
 
     def _note(self, verdict: Verdict, who: Claim) -> None:
@@ -230,22 +228,23 @@ class Exchange:
 
     async def _refuse(self, refused: Refused) -> None:
         evidence = self.evidence
+        if self._leave:
+            self._leave()  # a stop now would only cut the refusal short
         if refused.reason is Reason.INVALID_BEARER:
             evidence.agent_id = ""
+        else:
+            self._attribute()
         evidence.error = refused.error or evidence.error
         evidence.denied = refused.denied
         evidence.denial_reason = refused.reason.value if refused.denied else ""
         if not refused.denied:
             evidence.error = evidence.error or f"{refused.reason.value}: {refused.message}"
         if self._relay and self._relay.started:
-            await self._break_off(refused)
+            await self._break_off(self._relay, refused)
         shaped = answer.shape(refused, self._context())
         evidence.status = shaped.status
         evidence.output.add(shaped.body)
-        try:
-            await self._settle(self._relay.used() if self._relay else None)
-        except StoreUnavailable:
-            log.critical("decision %s: neither store nor journal took it", evidence.decision_id)
+        await self._settle_anyhow()
         await self._send(
             {
                 "type": "http.response.start",
@@ -256,19 +255,18 @@ class Exchange:
         )
         await self._send({"type": "http.response.body", "body": shaped.body})
 
-    async def _break_off(self, refused: Refused) -> None:
+    async def _break_off(self, relay: Relay, refused: Refused) -> NoReturn:
         """The answer has begun: say it in the stream's own way, then cut the connection."""
-        if self._relay is None or self._call is None:
-            raise Abort
-        family = self._call.route.family if self._call.route else None
-        await self._settle(self._relay.used())
-        if family is not None and self._relay.streaming:
-            words = answer.describe(refused, self._context())
-            await self._relay.push(stream_error(family, words))
+        context = self._context()
+        await self._settle_anyhow()
+        if relay.streaming:
+            words = answer.describe(refused, context)
+            await relay.push(stream_error(context.family, words))
         raise Abort
 
     async def _cancelled(self) -> None:
         """The client went away, the process stops, or an operator stopped this agent."""
+        self._attribute()
         stopped = self._line.in_flight.was_stopped()
         task = asyncio.current_task()
         while task is not None and task.cancelling():
@@ -278,8 +276,13 @@ class Exchange:
             await self._refuse(Refused(Reason.AGENT_QUARANTINED, message))
             return
         self.evidence.error = self.evidence.error or "client went away"
-        await self._settle(self._relay.used() if self._relay else None)
+        await self._settle_anyhow()
         raise Abort
+
+    async def _settle_anyhow(self) -> None:
+        """Settle on a way out that gives no answer of the target: it is taken also unrecorded."""
+        with suppress(StoreUnavailable):
+            await self._settle(self._relay.used() if self._relay else None)
 
     def _context(self) -> answer.Context:
         # The family decides the shape even where the body was never understood.
@@ -321,7 +324,11 @@ class Exchange:
             burn_step=used is not None and used.burn_step,
         )
         # Begun, it is written even if this task is cancelled: whoever leaves now is still charged.
-        await self._line.gate.settle(settlement)
+        try:
+            await self._line.gate.settle(settlement)
+        except StoreUnavailable:
+            log.critical("decision %s: neither store nor journal took it", record.decision_id)
+            raise
         provider = self._call.provider if self._call else ""
         self._line.spans.emit(record, self._turn.parent_span, provider)
 

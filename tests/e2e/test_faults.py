@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -209,6 +210,22 @@ def test_stop_is_clean_and_fast(own_platform: Start) -> None:
     assert len(platform.audited(agent, 1)) == 1, "what was recorded is still there"
     with platform.client(agent) as client:
         assert call(client)[0] == 200
+
+
+def test_what_runs_on_any_worker_at_the_stop_is_recorded(own_platform: Start) -> None:
+    platform = own_platform()
+    agent = platform.agent()
+    with ExitStack() as stack, ThreadPoolExecutor(64) as pool:
+        held = 0
+        while held < 4 or len({seen.headers["via"] for seen in platform.provider.seen}) < 2:
+            client = stack.enter_context(platform.client(agent))
+            body = chat("endless", stream=True)
+            answer = stack.enter_context(client.stream("POST", OPENAI, json=body))
+            pool.submit(answer.read)
+            held += 1
+        assert platform.stop() == 0
+    platform.start()
+    assert len(platform.audited(agent, held)) == held
 
 
 @pytest.mark.parametrize("port", ["proxy_port", "control_port"])

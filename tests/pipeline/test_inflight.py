@@ -59,3 +59,61 @@ async def test_watch_stops_agents_that_are_blocked() -> None:
     with pytest.raises(asyncio.CancelledError):
         await watching
     assert asked[0] == "bad"
+
+
+def test_a_call_runs_in_a_task() -> None:
+    async def enter() -> None:
+        asyncio.get_running_loop().call_soon(outside)
+        await done.wait()
+
+    def outside() -> None:
+        with pytest.raises(RuntimeError, match="in a task"):
+            InFlight().enter("a")
+        done.set()
+
+    done = asyncio.Event()
+    asyncio.run(enter())
+
+
+async def test_two_calls_of_one_agent_come_and_go_and_are_stopped_once() -> None:
+    in_flight = InFlight()
+    cancelled: list[int] = []
+    begun = asyncio.Barrier(3)
+
+    async def call() -> None:
+        leave = in_flight.enter("a")
+        try:
+            await begun.wait()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            cancelled.append(task.cancelling())
+        finally:
+            leave()
+            leave()  # again does no harm
+
+    calls = [asyncio.create_task(call()) for _ in range(2)]
+    await begun.wait()
+    in_flight.stop("a")
+    in_flight.stop("a")
+    await asyncio.gather(*calls)
+    assert cancelled == [1, 1]
+    in_flight.stop("a")
+
+
+async def test_watch_leaves_the_others_alone_and_ends_when_closed() -> None:
+    in_flight = InFlight()
+    asked = asyncio.Event()
+
+    async def blocked(agent_id: str) -> bool:
+        asked.set()
+        return False
+
+    leave = in_flight.enter("good")
+    watching = asyncio.create_task(in_flight.watch(blocked, every=0.001))
+    await asked.wait()
+    in_flight.close()
+    await watching
+    leave()
+    assert not in_flight.was_stopped()

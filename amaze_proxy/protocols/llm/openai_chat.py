@@ -71,7 +71,7 @@ def _choices(document: JsonObject) -> int:
 
 
 def _output_limit(document: JsonObject) -> int | None:
-    limits = [fields.count(document, name) for name in _LIMITS]
+    limits = [fields.count(document, name, least=1) for name in _LIMITS]
     given = [limit for limit in limits if limit is not None]
     choices = _choices(document)
     return max(given) * choices if given else None

@@ -51,7 +51,7 @@ def _parse(family: Family, document: JsonObject) -> LlmRequest:
         family,
         fields.model_name(document),
         stream=fields.flag(document, "stream"),
-        output_limit=fields.count(document, "max_output_tokens"),
+        output_limit=fields.count(document, "max_output_tokens", least=1),
         input_tokens=estimate.tokens(
             given,
             document.get("instructions"),

@@ -1,0 +1,175 @@
+"""The UI as it runs: built, in its own process, beside a real store, control API and proxy."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from amaze_app import build
+from amaze_proxy.store.embedded import EmbeddedValkey
+
+_FOREIGN = ("CERT", "CA_BUNDLE", "PROXY", "AMAZE_", "REFLEX_")
+_READY_S = 30.0
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for each in held:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+@dataclass
+class Platform:
+    """Store, control API, proxy and UI."""
+
+    directory: Path
+    valkey: EmbeddedValkey
+    admin_key: str = field(default_factory=lambda: f"amk_{secrets.token_urlsafe(24)}")
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.proxy_port, self.control_port, self.ui_port = _free_ports(3)
+        self.control_url = f"http://127.0.0.1:{self.control_port}"
+        self.url = f"http://127.0.0.1:{self.ui_port}"
+        self.log = self.directory / "ui.log"
+        clean = {k: v for k, v in os.environ.items() if not any(one in k for one in _FOREIGN)}
+        self.env = {
+            **clean,
+            "AMAZE_DATA_DIR": str(self.directory / "data"),
+            "AMAZE_REDIS_URL": self.valkey.url,
+            "AMAZE_PROXY_PORT": str(self.proxy_port),
+            "AMAZE_CONTROL_PORT": str(self.control_port),
+            "AMAZE_UI_PORT": str(self.ui_port),
+            "AMAZE_PROXY_WORKERS": "1",
+            "AMAZE_ADMIN_KEY": self.admin_key,
+        }
+
+    def start(self) -> None:
+        """Everything, ready."""
+        self._spawn("amaze_proxy.cli", "control")
+        self._ready(f"{self.control_url}/health")
+        self._spawn("amaze_proxy.cli", "proxy")
+        self._spawn("amaze_app.serve")
+        self._ready(f"http://127.0.0.1:{self.proxy_port}/health")
+        self._ready(f"{self.url}/health")
+
+    def stop(self) -> list[int]:
+        """SIGTERM to all; their exit codes."""
+        for process in self.processes:
+            process.terminate()
+        return [process.wait(15) for process in self.processes]
+
+    def register(self, agent_id: str) -> str:
+        """A new, pending agent's credential."""
+        answer = self._control("POST", "/register", json={"agent_id": agent_id})
+        return str(answer.json()["bearer_token"])
+
+    def agent(self, agent_id: str) -> Any:
+        """What the control API says of it."""
+        return self._control("GET", f"/agents/{agent_id}").json()
+
+    def call(self, agent_id: str, credential: str) -> httpx.Response:
+        """A call through the proxy to a host that no policy allows."""
+        proxy = f"http://{agent_id}:{credential}@127.0.0.1:{self.proxy_port}"
+        with httpx.Client(proxy=proxy, trust_env=False) as client:
+            return client.get("http://nowhere.example/secret-plans")
+
+    def sign_in(self) -> str:
+        """The cookie of a new session."""
+        answer = httpx.post(
+            f"{self.url}/login",
+            data={"key": self.admin_key},
+            headers={"Origin": self.url},
+            trust_env=False,
+        )
+        assert answer.status_code == 303, answer.text
+        return answer.headers["set-cookie"].partition(";")[0]
+
+    def _control(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.admin_key}"}
+        with httpx.Client(base_url=self.control_url, headers=headers, trust_env=False) as client:
+            answer = client.request(method, path, **more)
+        assert answer.is_success, answer.text
+        return answer
+
+    def _spawn(self, *module_and_arguments: str) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", *module_and_arguments]
+            self.processes.append(
+                subprocess.Popen(command, env=self.env, stdout=log, stderr=log, cwd=self.directory)
+            )
+
+    def _ready(self, url: str) -> None:
+        def answers() -> bool:
+            if any(process.poll() is not None for process in self.processes):
+                raise AssertionError(f"a process ended:\n{self.log.read_text()}")
+            try:
+                return httpx.get(url, trust_env=False).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        until(answers, _READY_S)
+
+
+def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Waits for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    """The frontend of these very sources."""
+    build.build()
+
+
+@pytest.fixture(scope="session")
+def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    valkey = EmbeddedValkey(tmp_path_factory.mktemp("valkey"))
+    valkey.start()
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture(scope="session")
+def platform(
+    built: None, _valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    started = Platform(tmp_path_factory.mktemp("platform"), _valkey)
+    try:
+        started.start()
+        yield started
+    finally:
+        codes = started.stop()
+    assert codes[-1] == 0, started.log.read_text()
+
+
+@pytest.fixture
+def new_agent_id() -> str:
+    return f"agent-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """A server of this test alone, to be stopped."""
+    valkey = EmbeddedValkey(tmp_path / "own-valkey")
+    valkey.start()
+    yield valkey
+    valkey.stop()

@@ -1,0 +1,250 @@
+"""The raw socket: what somebody without a session gets, whatever he sends."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
+
+from amaze_app import places
+from tests.app.conftest import Platform, until
+
+_ROOT_STATE = "reflex___state____state"
+_LIST_HANDLERS = """
+import json, amaze_app.app
+from reflex_base.registry import RegistrationContext
+print(json.dumps(sorted(RegistrationContext.get().event_handlers)))
+"""
+
+
+_UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+class Closed(Exception):
+    """The server has closed the socket."""
+
+
+class Tab:
+    """Speaks Socket.IO 5 over Engine.IO 4 by hand, as a client of ours would not."""
+
+    def __init__(self, platform: Platform, **headers: str) -> None:
+        self.token = str(uuid.uuid4())
+        self.updates: list[dict[str, Any]] = []
+        self._socket = socket.create_connection(("127.0.0.1", platform.ui_port), timeout=10)
+        self._wire = WSConnection(ConnectionType.CLIENT)
+        target = f"/_event/?EIO=4&transport=websocket&token={self.token}"
+        given = [(name.encode(), value.encode()) for name, value in headers.items()]
+        host = platform.url.removeprefix("http://")
+        self._write(Request(host=host, target=target, extra_headers=given))
+        assert isinstance(self._read(), AcceptConnection)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def connect(self, path: str) -> None:
+        """As the page does: the first event comes with the connection."""
+        boot = self._event(f"{_ROOT_STATE}.hydrate_and_load", path, vars={}, hashes={})
+        self._write(TextMessage("40/_event," + json.dumps({"event": boot})))
+        self.read_until(lambda packet: packet.startswith("40/_event"))
+
+    def send(self, name: str, path: str, **payload: Any) -> None:
+        event = self._event(name, path, **payload)
+        self._write(TextMessage("42/_event," + json.dumps(["event", event])))
+
+    def ask(self) -> None:
+        """Waits for the answer to a ping, which comes behind all answers before it."""
+        self._write(TextMessage('42/_event,["ping"]'))
+        self.read_until(lambda packet: packet.startswith('42/_event,["ping"'))
+
+    def read_until(self, ends: Callable[[str], bool]) -> None:
+        while True:
+            packet = self._packet()
+            if packet == "2":
+                self._write(TextMessage("3"))
+            elif packet.startswith('42/_event,["event"'):
+                self.updates.append(json.loads(packet.removeprefix("42/_event,"))[1])
+            if ends(packet):
+                return
+
+    def deltas(self) -> list[dict[str, Any]]:
+        return [update["delta"] for update in self.updates if update.get("delta")]
+
+    def _packet(self) -> str:
+        whole = ""
+        while True:
+            event = self._read()
+            if isinstance(event, CloseConnection):
+                raise Closed(event.code)
+            if isinstance(event, TextMessage):
+                whole += event.data
+                if event.message_finished:
+                    return whole
+
+    def _write(self, event: Event) -> None:
+        self._socket.sendall(self._wire.send(event))
+
+    def _read(self) -> Event:
+        while (event := next(self._wire.events(), None)) is None:
+            self._wire.receive_data(self._socket.recv(65536) or None)
+        return event
+
+    def _event(self, name: str, path: str, **payload: Any) -> dict[str, Any]:
+        router = {"pathname": path, "query": {}, "asPath": path}
+        return {"name": name, "payload": payload, "router_data": router, "token": self.token}
+
+
+@contextmanager
+def opened(platform: Platform, **headers: str) -> Iterator[Tab]:
+    tab = Tab(platform, Origin=platform.url, **headers)
+    try:
+        yield tab
+    finally:
+        tab.close()
+
+
+@pytest.fixture(scope="session")
+def handlers(built: None) -> list[str]:
+    """Every handler that a browser can name, those of Reflex too."""
+    found = subprocess.run(
+        [sys.executable, "-c", _LIST_HANDLERS],
+        cwd=places.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names: list[str] = json.loads(found.stdout.splitlines()[-1])
+    assert any(name.endswith("agents_state.approve") for name in names)
+    assert any(name.endswith(".setvar") for name in names)
+    return names
+
+
+def _payload(name: str, agent_id: str) -> dict[str, Any]:
+    """Arguments that would do the most harm."""
+    match name.rpartition(".")[2]:
+        case "setvar":
+            return {"var_name": "notice", "value": agent_id}
+        case "approve":
+            return {"agent_id": agent_id, "claim": ""}
+        case "reject" | "quarantine" | "release" | "choose":
+            return {"agent_id": agent_id}
+        case "set_is_hydrated":
+            return {"value": True}
+        case "close":
+            return {"_open": False}
+        case "hydrate_and_load":
+            return {"vars": {}, "hashes": {}}
+        case "update_vars_internal":
+            return {"vars": {f"{_ROOT_STATE}.is_hydrated_rx_state_": True}}
+        case "handle_frontend_exception":
+            return {"info": "x", "component_stack": "y"}
+        case _:
+            return {}
+
+
+def test_without_a_session_there_is_no_socket(platform: Platform) -> None:
+    good = platform.sign_in()
+    for headers in (
+        {"Origin": platform.url},
+        {"Origin": platform.url, "Cookie": "amaze_session=guess"},
+        {"Origin": "http://evil.example", "Cookie": good},
+        {"Cookie": good},
+    ):
+        answer = httpx.get(
+            f"{platform.url}/_event/?EIO=4&transport=websocket",
+            headers={**_UPGRADE, **headers},
+            trust_env=False,
+        )
+        assert answer.status_code == 403
+
+
+def test_with_a_session_the_page_is_filled(platform: Platform, new_agent_id: str) -> None:
+    platform.register(new_agent_id)
+    with opened(platform, Cookie=platform.sign_in()) as tab:
+        tab.connect("/agents")
+        until(lambda: tab.ask() or new_agent_id in json.dumps(tab.deltas()))
+        assert "amaze_session" not in json.dumps(tab.updates)
+
+
+def test_no_handler_runs_without_a_session(
+    platform: Platform, handlers: list[str], new_agent_id: str
+) -> None:
+    platform.register(new_agent_id)
+    cookie = platform.sign_in()
+    with opened(platform, Cookie=cookie) as tab:
+        # the socket was let in, and its first event comes when the session is over
+        _sign_out(platform, cookie)
+        tab.connect("/agents")
+        for name in handlers:
+            tab.send(name, "/agents", **_payload(name, new_agent_id))
+        tab.ask()
+        until(lambda: tab.ask() or len(_redirects(tab)) >= len(handlers))
+        # the push that empties the tab of an ended session may come in between: defaults, no more
+        told = json.dumps(tab.updates)
+        assert new_agent_id not in told
+        assert '"is_hydrated_rx_state_": true' not in told
+        assert set(_events(tab)) == {"_redirect"}
+    assert platform.agent(new_agent_id)["status"] == "pending"
+
+
+def test_signing_out_empties_the_tab(platform: Platform, new_agent_id: str) -> None:
+    platform.register(new_agent_id)
+    cookie = platform.sign_in()
+    with opened(platform, Cookie=cookie) as tab:
+        tab.connect("/agents")
+        until(lambda: tab.ask() or new_agent_id in json.dumps(tab.deltas()))
+        _sign_out(platform, cookie)
+        until(lambda: tab.ask() or _redirects(tab))
+        assert "rows_rx_state_" in json.dumps(tab.deltas()[-1])
+        assert new_agent_id not in json.dumps(tab.deltas()[-1])
+        before = len(tab.deltas())
+        later = f"{new_agent_id}-later"
+        platform.register(later)
+        tab.send(f"{_ROOT_STATE}.hydrate", "/agents")
+        tab.ask()
+        assert later not in json.dumps(tab.updates)
+        assert len(tab.deltas()) == before
+
+
+def test_a_message_that_is_too_long_ends_the_socket(platform: Platform) -> None:
+    with opened(platform, Cookie=platform.sign_in()) as tab:
+        tab.connect("/agents")
+        with pytest.raises((Closed, OSError)):
+            tab.send("x" * 1_100_000, "/agents")
+            tab.read_until(lambda _packet: False)
+
+
+def _events(tab: Tab) -> list[str]:
+    return [event["name"] for update in tab.updates for event in update.get("events") or []]
+
+
+def _redirects(tab: Tab) -> list[str]:
+    return [
+        event["payload"]["path"]
+        for update in tab.updates
+        for event in update.get("events") or []
+        if event["name"] == "_redirect"
+    ]
+
+
+def _sign_out(platform: Platform, cookie: str) -> None:
+    answer = httpx.post(
+        f"{platform.url}/logout",
+        headers={"Origin": platform.url, "Cookie": cookie},
+        trust_env=False,
+    )
+    assert answer.status_code == 303

@@ -1,0 +1,56 @@
+"""`amaze policy …`: files as they are, versions, and policies back as YAML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Amaze, FakeControl
+
+POLICY = {"name": "p", "allowed_tools": ["b", "a"]}
+
+
+def test_get(amaze: Amaze, control: FakeControl) -> None:
+    document = {"version": 3, "policy": POLICY}
+    control.answer("GET /policy/a1", document)
+    shown = amaze("policy", "get", "a1").stdout
+    assert yaml.safe_load(shown) == POLICY
+    assert shown.startswith("name: p\n"), "in the order it was written"
+    assert json.loads(amaze("policy", "get", "a1", "--json").stdout) == document
+
+
+def test_put_sends_the_file_as_it_is(amaze: Amaze, control: FakeControl, tmp_path: Path) -> None:
+    control.answer("PUT /policy/a1", {"version": 4})
+    file = tmp_path / "p.yaml"
+    file.write_text("name: p # why\n")
+    done = amaze("policy", "put", "a1", str(file), "--comment", "more")
+    assert done.stdout == "version  4\n"
+    assert control.last.body == b"name: p # why\n"
+    assert control.last.params == {"comment": "more"}
+    amaze("policy", "put", "a1", "-", stdin="name: q\n")
+    assert control.last.body == b"name: q\n"
+
+
+def test_validate(amaze: Amaze, control: FakeControl) -> None:
+    control.answer("POST /policy/a1/validate", {"detail": "max_tokens: unknown"}, 422)
+    done = amaze("policy", "validate", "a1", "-", stdin="max_tokens: 1\n")
+    assert (done.exit_code, done.stderr) == (1, "amaze: max_tokens: unknown [HTTP 422]\n")
+    control.answer("POST /policy/a1/validate", {"valid": True})
+    assert amaze("policy", "validate", "a1", "-", stdin="{}").stdout == "valid  True\n"
+
+
+def test_versions_reads_every_page(amaze: Amaze, control: FakeControl) -> None:
+    rows = [{"version": 1, "author": "me", "comment": None}]
+    control.answer("GET /policy/a1/versions", {"versions": rows, "next": None})
+    assert "me" in amaze("policy", "versions", "a1").stdout
+    assert json.loads(amaze("policy", "versions", "a1", "--json").stdout) == rows
+
+
+def test_rollback(amaze: Amaze, control: FakeControl) -> None:
+    control.answer("POST /policy/a1/rollback/2", {"version": 5})
+    assert json.loads(amaze("policy", "rollback", "a1", "2", "--json").stdout) == {"version": 5}
+    assert amaze("policy", "rollback", "a1", "two").exit_code == 2
