@@ -307,7 +307,9 @@ class Exchange:
             evidence.tokens_in, evidence.tokens_out = used.input, used.output
             evidence.tokens_cached, evidence.estimated = used.cached, used.estimated
             evidence.cost_microusd = used.cost_microusd
-        record = evidence.record()
+        record = self._line.strangers.worth(evidence.record())
+        if record is None:
+            return
         tried = self._attempt.admission
         settlement = Settlement(
             decision_id=evidence.decision_id,

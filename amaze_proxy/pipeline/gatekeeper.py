@@ -83,7 +83,9 @@ class Gatekeeper:
         evidence.status, evidence.denied = shaped.status, True
         evidence.denial_reason = refused.reason.value
         evidence.error = refused.message[:500]
-        record = evidence.record()
+        record = self._line.strangers.worth(evidence.record())
+        if record is None:
+            return shaped
         settlement = Settlement(record.decision_id, record.agent_id, record, charged=False)
         try:
             await self._line.gate.settle(settlement)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from amaze_proxy.pipeline.inflight import InFlight
 from amaze_proxy.pipeline.policies import PolicyCache
+from amaze_proxy.pipeline.strangers import Strangers
 from amaze_proxy.pipeline.verified import Verified
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.protocols.prices import PriceBook
@@ -53,3 +54,4 @@ class Line:
     in_flight: InFlight
     spans: Spans = field(default_factory=Spans)
     verified: Verified = field(default_factory=Verified)
+    strangers: Strangers = field(default_factory=Strangers)

@@ -9,6 +9,8 @@ from amaze_proxy.policy.usage import Charge
 from amaze_proxy.protocols.llm import Tally, TokenUsage, estimate_output
 from amaze_proxy.protocols.prices import PriceBook
 
+_LEAST_OUTPUT = 256  # what is reserved at least for a request that sets no limit
+
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -31,12 +33,20 @@ def measure(call: Call, tally: Tally | None, prices: PriceBook, charge: Charge) 
         known = prices.cost(call.provider, call.llm.model, usage)
         cost = _by_charge(usage, charge) if known is None else known
         return Used(usage.input, usage.output, usage.cached_read, cost)
-    output = estimate_output(tally) if tally else 0
+    output = estimate_output(tally) if tally else _unseen(call, charge)
     # A stream that was cut may have told its input before.
     begun = tally.begun if tally else None
     guess = begun or TokenUsage(call.llm.input_tokens, 0)
     total = TokenUsage(guess.input, max(output, guess.output))
     return Used(total.input, total.output, guess.cached_read, _by_charge(total, charge), True)
+
+
+def _unseen(call: Call, charge: Charge) -> int:
+    """The output of an answer of which nothing came. A provider that was asked for a whole answer
+    goes on writing it, and bills it; a stream stops with its client."""
+    if call.llm is None or call.llm.stream:
+        return 0
+    return _LEAST_OUTPUT if charge.output_limit is None else charge.output_limit
 
 
 def _by_charge(usage: TokenUsage, charge: Charge) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -22,9 +23,9 @@ CHARGE = Charge(input_price=5_000_000, output_price=7_000_000)
 HEAD = Head(Authority("https", "api.openai.com", 443), "POST", "/v1/chat/completions", {})
 
 
-def call(model: str = "known") -> Call:
+def call(model: str = "known", **fields: object) -> Call:
     route = LlmRoute("openai", Family.OPENAI_CHAT)
-    body = json.dumps({**chat(), "model": model}).encode()
+    body = json.dumps({**chat(), "model": model, **fields}).encode()
     return classify_llm(HEAD, route, body, BOOK, 10_000)
 
 
@@ -48,12 +49,20 @@ def test_what_is_no_model_call_uses_nothing(asked: Call) -> None:
     assert measure(asked, Tally(output_bytes=10_000), BOOK, CHARGE) == Used()
 
 
-def test_an_answer_that_never_came_is_its_input() -> None:
-    asked = call()
+def test_a_stream_that_never_began_is_its_input() -> None:
+    asked = call(stream=True)
     assert asked.llm is not None
     used = measure(asked, None, BOOK, CHARGE)
     assert (used.input, used.output, used.estimated) == (asked.llm.input_tokens, 0, True)
     assert used.cost_microusd == used.input * 5
+
+
+@pytest.mark.parametrize(("limit", "output"), [(None, 256), (50_000, 50_000)])
+def test_a_whole_answer_that_nobody_waited_for_is_written_and_billed_all_the_same(
+    limit: int | None, output: int
+) -> None:
+    used = measure(call(), None, BOOK, replace(CHARGE, output_limit=limit))
+    assert (used.output, used.estimated) == (output, True)
 
 
 def test_a_stream_that_was_cut_is_what_was_seen_of_it() -> None:
