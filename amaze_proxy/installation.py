@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import os
 import secrets
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from amaze_proxy.settings import Settings, SettingsError
@@ -27,6 +30,27 @@ def prepare(settings: Settings) -> Path:
             "make it writable, or name another with AMAZE_DATA_DIR"
         ) from None
     return directory
+
+
+@contextlib.contextmanager
+def claimed(settings: Settings) -> Iterator[None]:
+    """Holds the data directory for one platform: a second would stop the store of the first.
+
+    The kernel lets go when the process ends, however it ends. Raises SettingsError.
+    """
+    handle = os.open(settings.data_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise SettingsError(
+            f"aMaze is up already on the data directory {settings.data_dir}: stop it, or name "
+            "another directory with AMAZE_DATA_DIR"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def listening_socket(settings: Settings, name: str, *, reuse_port: bool = False) -> socket.socket:

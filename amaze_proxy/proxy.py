@@ -78,6 +78,7 @@ async def master(settings: Settings, redis_url: str) -> None:
     """Run the workers until SIGTERM."""
     load_or_create_ca(settings.data_dir / "ca")  # fail here, once, and not in each worker
     installation.turn_key(settings)
+    _trust(settings)
     count = settings.proxy_workers or len(os.sched_getaffinity(0))
     sockets = listen(settings, count)
     supervisor = Supervisor(_STOP_S, together=True)
@@ -180,7 +181,10 @@ def _trust(settings: Settings) -> ssl.SSLContext:
     try:
         return upstream_context(settings.upstream_ca)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"AMAZE_UPSTREAM_CA cannot be used: {error}") from None
+        raise SettingsError(
+            f"AMAZE_UPSTREAM_CA {settings.upstream_ca} cannot be used ({error.strerror or error}): "
+            "name a file of PEM certificates"
+        ) from None
 
 
 def main() -> None:

@@ -34,17 +34,16 @@ class Upstream:
 
 
 def _port(text: str) -> int:
-    number = int(text)
+    number = _count(text)
     if not 0 < number < 65536:
         raise ValueError("a port is 1 to 65535")
     return number
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
+    if not (text.isascii() and text.isdecimal()):
         raise ValueError("a number that is 0 or more")
-    return number
+    return int(text)
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:

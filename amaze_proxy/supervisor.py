@@ -7,8 +7,9 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -56,6 +57,7 @@ class Kept:
             env=dict(self.spec.env),
             pass_fds=tuple(self.spec.pass_fds),
             stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C in the terminal is for us, who tell them in order
         )
 
     async def _wait_ready(self) -> None:
@@ -131,6 +133,8 @@ class Supervisor:
         return kept
 
     async def stop(self) -> None:
+        for kept in self._kept:
+            kept.stopping = True  # what ends while others are being stopped stays ended
         if self._together:
             await asyncio.gather(*(kept.stop(self._stop_within_s) for kept in self._kept))
             return
@@ -142,6 +146,25 @@ class Supervisor:
 def python(module: str, *args: str) -> list[str]:
     """The argv that runs one of our modules with this interpreter."""
     return [sys.executable, "-m", module, *args]
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """asyncio.run, where SIGTERM and SIGINT cancel `main` until it waits for them by itself.
+
+    Raises StartError when it was cancelled so: it has cleaned up, and was not ready.
+    """
+
+    async def outer() -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (asyncio.run made it)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        await main
+
+    try:
+        asyncio.run(outer())
+    except asyncio.CancelledError:
+        raise StartError("stopped while it was starting") from None
 
 
 async def until_signal() -> None:

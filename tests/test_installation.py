@@ -158,3 +158,15 @@ def test_elsewhere_there_is_nothing_to_ask(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(installation.sys, "platform", "darwin")
     monkeypatch.setattr(installation.os, "getppid", lambda: pytest.fail("asked"))
     installation.die_with_parent()
+
+
+def test_a_data_directory_is_for_one_platform_at_a_time(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with (
+        installation.claimed(settings),
+        pytest.raises(SettingsError, match=r"up already .*AMAZE_DATA_DIR"),
+        installation.claimed(settings),
+    ):
+        pass
+    with installation.claimed(settings):
+        assert (tmp_path / "up.lock").stat().st_mode & 0o777 == 0o600

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from amaze_proxy import supervisor as supervisor_module
-from amaze_proxy.supervisor import Kept, Spec, StartError, Supervisor, python, until_signal
+from amaze_proxy.supervisor import Kept, Spec, StartError, Supervisor, python, run, until_signal
 
 # Ends in order only once the other one was told to stop, too.
 _WAITS_FOR_THE_OTHER = """
@@ -193,3 +193,57 @@ async def test_until_a_signal(number: signal.Signals) -> None:
         for each, handler in before.items():
             loop.remove_signal_handler(each)
             signal.signal(each, handler)
+
+
+async def test_nothing_starts_again_while_others_are_stopped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first ends by itself as soon as the second was told to stop."""
+    told = tmp_path / "told"
+    first = (
+        "import pathlib, sys, time\n"
+        "while not pathlib.Path(sys.argv[1]).exists():\n time.sleep(0.01)"
+    )
+    second = (
+        "import pathlib, signal, sys, time\n"
+        "def stop(*_):\n pathlib.Path(sys.argv[1]).touch()\n time.sleep(0.5)\n sys.exit()\n"
+        "signal.signal(signal.SIGTERM, stop)\npathlib.Path(sys.argv[2]).touch()\ntime.sleep(60)"
+    )
+    supervisor = Supervisor()
+    await supervisor.start(spec(first, str(told)))
+    await supervisor.start(spec(second, str(told), str(tmp_path / "ready")))
+    await wait_for((tmp_path / "ready").exists)
+    await supervisor.stop()
+    assert "starting it again" not in caplog.text
+
+
+async def test_a_terminals_signals_do_not_reach_it() -> None:
+    supervisor = Supervisor()
+    kept = await supervisor.start(spec("import time; time.sleep(60)"))
+    assert kept.process is not None
+    assert os.getsid(kept.process.pid) != os.getsid(0)
+    await supervisor.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_cleans_up(number: signal.Signals) -> None:
+    cleaned = []
+
+    async def main() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(60)
+        finally:
+            cleaned.append(number)
+
+    with pytest.raises(StartError, match="stopped while it was starting"):
+        run(main())
+    assert cleaned == [number]
+
+
+def test_a_signal_that_is_waited_for_is_no_error() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+        await until_signal()
+
+    run(main())

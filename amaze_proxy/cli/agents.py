@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from amaze_proxy.cli.client import Control
 from amaze_proxy.cli.common import Failed, json_option, settings_of, show, show_one
+from amaze_proxy.policy.ids import check_agent_id
+from amaze_proxy.policy.model import canonical_json, load_policy
+from amaze_proxy.policy.problems import PolicyError
 
 _COLUMNS = ("agent_id", "status", "owner", "created_ms")
-agent_argument = click.argument("agent_id")
+
+
+def _checked(_context: click.Context, _parameter: click.Parameter, agent_id: str) -> str:
+    try:
+        return check_agent_id(agent_id)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+agent_argument = click.argument("agent_id", callback=_checked)
 
 
 @click.group()
@@ -38,7 +50,11 @@ def list_(status: str | None, as_json: bool) -> None:
 
 @agents.command()
 @agent_argument
-@click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="what it may do: YAML or JSON",
+)
 @click.option("--owner", help="who answers for it")
 @json_option
 def create(agent_id: str, policy: Path | None, owner: str | None, as_json: bool) -> None:
@@ -53,10 +69,13 @@ def create(agent_id: str, policy: Path | None, owner: str | None, as_json: bool)
 
 
 def _document(path: Path) -> Any:
+    """The policy in `path`, checked here as strictly as `amaze policy put` has it checked."""
     try:
-        return yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Failed(f"{path} is not YAML or JSON: {error}") from None
+        return json.loads(canonical_json(load_policy(path.read_text("utf-8"))))
+    except UnicodeDecodeError:
+        raise Failed(f"{path}: the policy is no YAML or JSON: it is not a text") from None
+    except PolicyError as error:
+        raise Failed(f"{path}: {error}") from None
 
 
 @agents.command("show")

@@ -11,7 +11,8 @@ import click
 from rich.text import Text
 
 from amaze_proxy.cli.client import Control
-from amaze_proxy.cli.common import console, json_option, settings_of
+from amaze_proxy.cli.common import Failed, console, json_option, settings_of
+from amaze_proxy.policy.ids import check_agent_id
 from amaze_proxy.store.keys import UNKNOWN_AGENT
 
 _WIDTHS = (("time", 8), ("agent", 14), ("target", 26), ("verdict", 7), ("reason", 19))
@@ -31,18 +32,44 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("agent_id", required=False)
-@click.option("-n", "--lines", default=10, show_default=True, help="records to begin with")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="records to begin with",
+)
 @click.option("--follow/--no-follow", default=True, help="go on with new records")
 @json_option
 def tail(agent_id: str | None, lines: int, follow: bool, as_json: bool) -> None:
-    """Calls as they are decided; all agents unless one is named."""
+    """Calls as they are decided; all agents unless one is named. Ctrl-C ends it.
+
+    Callers that nobody knows are recorded under the name _unknown.
+    """
+    control = Control(settings_of())
+    if agent_id not in (None, UNKNOWN_AGENT):
+        _check_known(control, str(agent_id))
     if not as_json:
         console.print(heading(), soft_wrap=True)
-    for record in _records(Control(settings_of()), agent_id, lines, follow):
-        if as_json:
-            click.echo(json.dumps(record))
-        else:
-            console.print(line(record), soft_wrap=True)
+    try:
+        for record in _records(control, agent_id, lines, follow):
+            if as_json:
+                click.echo(json.dumps(record))
+            else:
+                console.print(line(record), soft_wrap=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _check_known(control: Control, agent_id: str) -> None:
+    """Raises Failed for an id that is neither an agent nor in the log (deleted agents are)."""
+    try:
+        check_agent_id(agent_id)
+    except ValueError as error:
+        raise Failed(str(error)) from None
+    if not control.json("GET", f"/agents/{agent_id}/audit", params={"limit": "1"}):
+        control.call("GET", f"/agents/{agent_id}")
 
 
 def _records(

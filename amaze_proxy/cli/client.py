@@ -11,6 +11,10 @@ from amaze_proxy.cli.common import Failed
 from amaze_proxy.settings import Settings
 
 
+class NotFound(Failed):
+    """The control API has nothing at that path."""
+
+
 class Control:
     """Calls the control API as an administrator; every failure is a `Failed` that says the fix."""
 
@@ -45,7 +49,7 @@ class Control:
             ) from None
         if answer.is_success:
             return answer
-        raise Failed(_words(answer))
+        raise (NotFound if answer.status_code == 404 else Failed)(_words(answer))
 
     def pages(
         self, path: str, key: str, cursor: str, params: dict[str, str] | None = None
@@ -59,6 +63,14 @@ class Control:
             if page["next"] is None:
                 return found
             asked[cursor] = str(page["next"])
+
+    def has(self, path: str) -> bool:
+        """Whether there is something at `path`."""
+        try:
+            self.call("GET", path)
+        except NotFound:
+            return False
+        return True
 
     def json(self, method: str, path: str, **kwargs: Any) -> Any:
         """The JSON of one call."""
@@ -77,10 +89,15 @@ def _saved_key(settings: Settings) -> str:
         return ""
 
 
+def _not_ours(problem: dict[str, Any]) -> str:
+    error = problem.get("error")  # the shape of the proxy's answers: its port was given for ours
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
+
+
 def _words(answer: httpx.Response) -> str:
     try:
         problem = answer.json()
-        text = problem.get("detail") or problem.get("title") or answer.text
+        text = problem.get("detail") or problem.get("title") or _not_ours(problem) or answer.text
     except (ValueError, AttributeError):
         text = answer.text[:300]
     if answer.status_code == 401:

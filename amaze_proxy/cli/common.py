@@ -12,7 +12,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from amaze_proxy.settings import Settings, SettingsError, load, names
 
@@ -71,17 +71,20 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: boo
     if as_json:
         click.echo(json.dumps(list(rows), indent=2))
         return
-    table = Table(
-        *[name.removesuffix("_ms").replace("_", " ") for name in columns], box=None, pad_edge=False
-    )
-    for row in rows:
-        table.add_row(*[_cell(name, row.get(name)) for name in columns])
-    console.print(table)
+    heads = [name.removesuffix("_ms").replace("_", " ") for name in columns]
+    table = [heads, *([_cell(name, row.get(name)) for name in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for number, cells in enumerate(table):
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+        # Never cut nor folded to the terminal's width: a value is there to be copied.
+        console.print(Text(line.rstrip(), style="" if number else "bold"), soft_wrap=True)
 
 
 def _cell(name: str, value: Any) -> str:
     if name.endswith("_ms") and isinstance(value, int):
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value / 1000))
+    if isinstance(value, dict | list):
+        return json.dumps(value)
     return "" if value is None else str(value)
 
 
@@ -92,7 +95,7 @@ def show_one(document: Mapping[str, Any], as_json: bool) -> None:
         return
     width = max((len(name) for name in document), default=0)
     for name, value in document.items():
-        click.echo(f"{name:<{width}}  {value}")
+        click.echo(f"{name:<{width}}  {_cell(name, value)}".rstrip())
 
 
 def usage_error(message: str) -> NoReturn:

@@ -14,7 +14,10 @@ from amaze_proxy.settings import SettingsError, load, names, shown
 @settings_options
 @json_option
 def config(as_json: bool, **flags: str | None) -> None:
-    """What is in force, and where each value came from."""
+    """What is in force, and where each value came from: the settings of `amaze up`.
+
+    Each is also AMAZE_<SETTING> in the environment, or a key of amaze.toml in the data directory.
+    """
     try:
         loaded = load(os.environ, flags)
     except SettingsError as error:
@@ -24,4 +27,4 @@ def config(as_json: bool, **flags: str | None) -> None:
         {"setting": name, "value": values[name], "from": loaded.origin[name], "about": about}
         for name, about in names().items()
     ]
-    show(rows, ("setting", "value", "from", "about"), as_json)
+    show(rows, ("setting", "value", "from"), as_json)

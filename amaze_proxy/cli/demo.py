@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
@@ -16,7 +15,7 @@ from amaze_proxy.cli.platform import running, store_url
 from amaze_proxy.demo import cast, stage
 from amaze_proxy.settings import Settings, SettingsError
 from amaze_proxy.store.errors import StoreError
-from amaze_proxy.supervisor import StartError, Supervisor, until_signal
+from amaze_proxy.supervisor import StartError, Supervisor, run, until_signal
 
 
 @click.command()
@@ -28,9 +27,10 @@ def demo(leave: bool, no_ui: bool, **flags: str | None) -> None:
     """Watch calls pass and be refused: a mock provider, two agents, no API key."""
     settings = stage.demo_settings(settings_of(flags))
     installation.prepare(settings)
-    installation.check_ports(settings, ui=not no_ui)
-    logs.configure(settings, "demo")
-    asyncio.run(_demo(settings, leave=leave, ui=not no_ui))
+    with installation.claimed(settings):
+        installation.check_ports(settings, ui=not no_ui)
+        logs.configure(settings, "demo")
+        run(_demo(settings, leave=leave, ui=not no_ui))
 
 
 async def _demo(settings: Settings, *, leave: bool, ui: bool) -> None:

@@ -115,8 +115,33 @@ def check_disk(settings: Settings) -> list[Finding]:
     return [Finding("disk", free > _LEAST_FREE, f"{free // 2**20:,} MiB free", fix)]
 
 
+def check_files(settings: Settings) -> list[Finding]:
+    """What would keep the platform from starting: keys and database that are not ours."""
+    found: list[Finding] = []
+    for name, well in (("turn.key", _is_key), ("history.db", _is_sqlite)):
+        path = settings.data_dir / name
+        try:
+            fault = "" if not path.exists() or well(path) else f"{path} is damaged"
+        except OSError as error:
+            fault = f"{path} cannot be read: {error.strerror}"
+        if fault:
+            fix = f"repair its owner, or restore {path} from a backup"
+            found.append(Finding(name, False, fault, fix))
+    return found
+
+
+def _is_key(path: Path) -> bool:
+    return path.stat().st_size == 32
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\0")
+
+
 CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
     check_disk,
+    check_files,
     check_ca,
     check_control,
     check_proxy,
@@ -133,5 +158,8 @@ def doctor(as_json: bool) -> None:
         {"check": f.check, "state": "ok" if f.ok else "WRONG", "seen": f.seen, "fix": f.fix}
         for f in findings
     ]
-    show(rows, ("check", "state", "seen", "fix"), as_json)
+    show(rows, ("check", "state", "seen"), as_json)
+    for finding in findings:
+        if finding.fix and not as_json:
+            click.echo(f"\n{finding.check}: {finding.fix}")
     sys.exit(0 if all(f.ok for f in findings) else 1)

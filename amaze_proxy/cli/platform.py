@@ -24,7 +24,7 @@ from amaze_proxy.proxy import master
 from amaze_proxy.settings import Settings, SettingsError
 from amaze_proxy.store.embedded import EmbeddedValkey
 from amaze_proxy.store.errors import ServerStartError, StoreError
-from amaze_proxy.supervisor import Spec, StartError, Supervisor, python, until_signal
+from amaze_proxy.supervisor import Spec, StartError, Supervisor, python, run, until_signal
 from amaze_proxy.wire.ca_files import CaError
 
 log = logging.getLogger("amaze.up")
@@ -96,9 +96,10 @@ def up(no_ui: bool, **flags: str | None) -> None:
     """Start the platform: store, control API, proxy. Ctrl-C stops it."""
     settings = settings_of(flags)
     installation.prepare(settings)
-    installation.check_ports(settings, ui=not no_ui)
-    logs.configure(settings, "up")
-    asyncio.run(_up(settings, ui=not no_ui))
+    with installation.claimed(settings):
+        installation.check_ports(settings, ui=not no_ui)
+        logs.configure(settings, "up")
+        run(_up(settings, ui=not no_ui))
 
 
 async def _up(settings: Settings, *, ui: bool) -> None:

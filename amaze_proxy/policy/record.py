@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from operator import attrgetter
 
 GENESIS = "0" * 64
@@ -71,6 +71,7 @@ _FIELDS = tuple(f.name for f in fields(AuditRecord))
 # This is on the path of every call: one encoder, and no walk through dataclasses.asdict.
 _HASHED = tuple(sorted(name for name in _FIELDS if name != "hash"))
 _hashed_values = attrgetter(*_HASHED)
+_values = attrgetter(*_FIELDS)
 _encode = json.JSONEncoder(
     separators=(",", ":"), ensure_ascii=False, check_circular=False, allow_nan=False
 ).encode
@@ -89,14 +90,33 @@ def digest(prev_hash: str, text: str) -> str:
 
 def seal(record: AuditRecord, writer: str, seq: int, prev_hash: str) -> AuditRecord:
     """The record as the `seq`-th link of `writer`'s chain."""
-    linked = replace(record, writer=writer, seq=seq, prev_hash=prev_hash)
-    linked.hash = digest(prev_hash, canonical(linked))  # nobody else has it yet
-    return linked
+    return seal_and_store(record, writer, seq, prev_hash)[0]
+
+
+def seal_and_store(
+    record: AuditRecord, writer: str, seq: int, prev_hash: str
+) -> tuple[AuditRecord, str]:
+    """`seal`, and the stored form of what it made, with the JSON made only once."""
+    sealed = linked(record, writer, seq, prev_hash, "")
+    text = canonical(sealed)
+    sealed.hash = digest(prev_hash, text)  # nobody else has it yet
+    return sealed, _stored(text, sealed.hash)
+
+
+def linked(record: AuditRecord, writer: str, seq: int, prev_hash: str, hash_: str) -> AuditRecord:
+    """A copy of the record with these as its place in a chain."""
+    copy = AuditRecord(*_values(record))
+    copy.writer, copy.seq, copy.prev_hash, copy.hash = writer, seq, prev_hash, hash_
+    return copy
 
 
 def to_json(record: AuditRecord) -> str:
     """The stored form: the canonical JSON with `hash` at its end."""
-    return f'{canonical(record)[:-1]},"hash":{_encode(record.hash)}}}'
+    return _stored(canonical(record), record.hash)
+
+
+def _stored(text: str, hash_: str) -> str:
+    return f'{text[:-1]},"hash":{_encode(hash_)}}}'
 
 
 def from_json(text: str | bytes) -> AuditRecord:

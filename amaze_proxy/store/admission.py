@@ -1,4 +1,8 @@
-"""Admit and settle: the two store calls of a governed call, as typed records."""
+"""Admit and settle: the two store calls of a governed call, as typed records.
+
+Not frozen, though nobody changes them: each is made once in every call, and a frozen one takes
+three times as long.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.policy.usage import Charge
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admission:
     """One call's request to pass.
 
@@ -45,7 +49,7 @@ class Outcome(StrEnum):
     STALE = "stale"  # the policy changed: reload, decide again
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LimitState:
     """How a limit stands after this admission."""
 
@@ -58,7 +62,7 @@ class LimitState:
         return max(0, self.maximum - self.used)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admitted:
     """The store's answer. `granted_output` is the output limit to put in the request when
     `lower_output_limit` was asked (-1: leave the request as it is). `expected` says which graph
@@ -79,7 +83,7 @@ class Admitted:
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settlement:
     """What a call really used, and its record. `charged` False gives the whole reservation back
     (nothing was forwarded). `burn_step` False puts the graph position back (upstream error)."""
@@ -95,6 +99,7 @@ class Settlement:
     mean_key: str = ""
     charged: bool = True
     burn_step: bool = True
+    stored: str = ""  # the sealed record's stored form, once the gate has made it
 
 
 class Gate(Protocol):

@@ -179,7 +179,7 @@ def settle_call(settlement: Settlement, *, resume: bool = False, now_ms: int = 0
         record.writer,
         record.seq,
         record.hash,
-        to_json(record),
+        settlement.stored or to_json(record),
         "".join(letter for letter, on in flags.items() if on),
         _amount(max(0, settlement.tokens)),
         _amount(max(0, settlement.output_tokens)),

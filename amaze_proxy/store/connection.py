@@ -73,6 +73,13 @@ def encode(argument: Argument) -> bytes | int:
 
 
 def _pack(*arguments: Argument) -> bytes:
+    try:
+        return hiredis.pack_command(arguments)  # type: ignore[arg-type,no-any-return]
+    except UnicodeEncodeError:
+        return _pack_surrogates(arguments)
+
+
+def _pack_surrogates(arguments: Sequence[Argument]) -> bytes:
     return hiredis.pack_command(tuple(map(encode, arguments)))  # type: ignore[arg-type,no-any-return]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from amaze_proxy.policy.record import GENESIS, AuditRecord, seal
+from amaze_proxy.policy.record import GENESIS, AuditRecord, linked, seal_and_store
 from amaze_proxy.store.admission import Admission, Admitted, Settlement
 from amaze_proxy.store.calls import Call, admit_call, read_admitted
 from amaze_proxy.store.connection import TIMEOUT, Caller
@@ -36,9 +36,7 @@ class _Link:
     hash: str
 
     def put(self, record: AuditRecord) -> AuditRecord:
-        return replace(
-            record, writer=self.writer, seq=self.seq, prev_hash=self.prev_hash, hash=self.hash
-        )
+        return linked(record, self.writer, self.seq, self.prev_hash, self.hash)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,9 +69,11 @@ class _Chain:
     queue: deque[_Entry] = field(default_factory=deque)
 
     def seal(self, settlement: Settlement) -> Settlement:
-        record = seal(settlement.record, self.writer, self.seq + 1, self.last_hash)
+        record, stored = seal_and_store(
+            settlement.record, self.writer, self.seq + 1, self.last_hash
+        )
         self.seq, self.last_hash = record.seq, record.hash
-        return replace(settlement, record=record)
+        return replace(settlement, record=record, stored=stored)
 
     def take_back(self, first: AuditRecord) -> None:
         """Unlink `first` and what follows: nobody has seen them."""

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from amaze_proxy.policy.decision import Limit
@@ -26,7 +26,8 @@ _FIELDS = {f.name for f in fields(Settlement)}
 
 def encode(settlement: Settlement) -> bytes:
     """One line. Non-ASCII is escaped, so that any text survives."""
-    return json.dumps(asdict(settlement), separators=(",", ":")).encode("ascii") + b"\n"
+    kept = asdict(replace(settlement, stored=""))  # it is made of the record again
+    return json.dumps(kept, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def decode(line: bytes) -> Settlement:

@@ -94,6 +94,10 @@ def _post(
                 "(`amaze up`), and is AMAZE_ORCHESTRATOR_URL right?",
                 status=status,
             )
+        if pause == _FIRST_PAUSE:
+            log.warning(
+                "waiting for the orchestrator at %s: %s", settings.orchestrator.url, trouble
+            )
         time.sleep(min(pause, left))
         pause = min(pause * 2, _LONGEST_PAUSE)
 

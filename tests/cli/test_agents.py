@@ -47,15 +47,25 @@ def test_create(amaze: Amaze, control: FakeControl, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a: [", "is no YAML or JSON"),
+        (b"\xff\xfe\x00", "is no YAML or JSON"),
+        (b"", "must be a mapping"),
+        (b"name: a\nname: b\n", "the key 'name' is there twice"),
+        (b"name: 2020-01-01\n", "name: must be a text"),
+        (b"allowed_tolls: []\n", "did you mean 'allowed_tools'?"),
+    ],
+)
 def test_a_policy_file_that_is_none(
-    amaze: Amaze, control: FakeControl, tmp_path: Path, content: bytes
+    amaze: Amaze, control: FakeControl, tmp_path: Path, content: bytes, says: str
 ) -> None:
     file = tmp_path / "policy.yaml"
     file.write_bytes(content)
     done = amaze("agents", "create", "a1", "--policy", str(file))
     assert done.exit_code == 1
-    assert "is not YAML or JSON" in done.stderr
+    assert says in done.stderr
     assert control.asked == []
 
 
@@ -84,6 +94,15 @@ def test_a_failure_is_one_line_and_exit_code_1(amaze: Amaze, control: FakeContro
     done = amaze("agents", "show", "a1")
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "amaze: no agent 'a1' [HTTP 404]\n"
+
+
+@pytest.mark.parametrize("agent_id", ["A1", "../health", "a/b", "_unknown", ""])
+def test_an_id_that_is_none_is_wrong_usage(
+    amaze: Amaze, control: FakeControl, agent_id: str
+) -> None:
+    done = amaze("agents", "quarantine", agent_id)
+    assert (done.exit_code, "is no agent id" in done.stderr) == (2, True)
+    assert control.asked == []
 
 
 def test_an_unknown_command_is_wrong_usage(amaze: Amaze) -> None:

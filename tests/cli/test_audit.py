@@ -91,6 +91,26 @@ def test_one_agent(amaze: Amaze, control: FakeControl) -> None:
     assert control.last.params == {"limit": "5"}
 
 
+def test_an_agent_that_is_none_is_told(amaze: Amaze, control: FakeControl) -> None:
+    control.answer("GET /agents/nope/audit", [])
+    control.answer("GET /agents/nope", {"detail": "there is no agent nope"}, 404)
+    done = amaze("audit", "tail", "nope")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "amaze: there is no agent nope [HTTP 404]\n"
+    assert "is no agent id" in amaze("audit", "tail", "../x").stderr
+
+
+@pytest.mark.parametrize("lines", ["0", "-5", "1001", "x"])
+def test_a_number_of_lines_that_is_none(amaze: Amaze, lines: str) -> None:
+    assert amaze("audit", "tail", "-n", lines).exit_code == 2
+
+
+def test_the_log_of_strangers_and_of_deleted_agents(amaze: Amaze, control: FakeControl) -> None:
+    for name in ("_unknown", "deleted"):
+        control.answer(f"GET /agents/{name}/audit", [record(1, agent_id=name)])
+        assert name in amaze("audit", "tail", name, "--no-follow").stdout
+
+
 def test_all_agents_and_the_callers_that_nobody_knows(amaze: Amaze, control: FakeControl) -> None:
     control.answer("GET /agents", {"agents": [{"agent_id": "agent-1"}], "next": None})
     control.answer("GET /agents/agent-1/audit", [record(3), record(1)])

@@ -50,6 +50,7 @@ def test_what_is_sent(control: FakeControl, tmp_path: Path) -> None:
         (409, {"title": "conflict"}, "conflict [HTTP 409]"),
         (500, {}, "{} [HTTP 500]"),
         (500, [1], "[1] [HTTP 500]"),
+        (400, {"error": {"message": "This is the proxy."}}, "This is the proxy. [HTTP 400]"),
         (502, b"<html>", "<html> [HTTP 502]"),
         (401, {"detail": "no key"}, "no key (set AMAZE_ADMIN_KEY to the admin API key)"),
     ],

@@ -80,6 +80,16 @@ def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines == [["agent", "id", "status"], ["a1"], ["a2", "3"]]
 
 
+def test_nothing_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    with common.console.capture() as shown:
+        show([{"a": "x" * 300, "b": "y"}], ("a", "b"), as_json=False)
+    assert shown.get().splitlines()[1] == "x" * 300 + "  y"
+    show_one({"none": None, "many": [{"a": 1}], "created_ms": 0}, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["none", 'many        [{"a": 1}]']
+    assert ":" in lines[2], "a time that one can read"
+
+
 def test_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     show_one({"a": 1, "longer": "x"}, as_json=False)
     assert capsys.readouterr().out == "a       1\nlonger  x\n"

@@ -108,6 +108,25 @@ def test_a_ca_key_that_others_may_read_or_that_is_gone(settings: Settings) -> No
     assert wrong(doctor.check_ca(settings)) == [("CA key", "restore it from a backup")]
 
 
+def test_keys_and_database_that_are_damaged(settings: Settings) -> None:
+    assert doctor.check_files(settings) == [], "what is not there yet is made"
+    key, database = settings.data_dir / "turn.key", settings.data_dir / "history.db"
+    key.write_bytes(bytes(32))
+    database.write_bytes(b"SQLite format 3\0 and so on")
+    assert doctor.check_files(settings) == []
+    key.write_bytes(b"x")
+    database.write_bytes(b"nonsense")
+    assert [check for check, _ in wrong(doctor.check_files(settings))] == ["turn.key", "history.db"]
+    database.unlink()
+    database.mkdir()
+    assert "cannot be read" in doctor.check_files(settings)[1].seen
+
+
+def test_the_fix_stands_below_the_table(settings: Settings, amaze: Amaze) -> None:
+    (settings.data_dir / "ca" / "ca.key").chmod(0o644)
+    assert "\nCA key: chmod 600 " in amaze("doctor").stdout
+
+
 def test_the_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = Settings(data_dir=settings.data_dir / "missing")
     assert "AMAZE_DATA_DIR" in wrong(doctor.check_disk(missing))[0][1]

@@ -39,8 +39,39 @@ def test_validate(amaze: Amaze, control: FakeControl) -> None:
     control.answer("POST /policy/a1/validate", {"detail": "max_tokens: unknown"}, 422)
     done = amaze("policy", "validate", "a1", "-", stdin="max_tokens: 1\n")
     assert (done.exit_code, done.stderr) == (1, "amaze: max_tokens: unknown [HTTP 422]\n")
-    control.answer("POST /policy/a1/validate", {"valid": True})
+    control.answer("POST /policy/a1/validate", {"valid": True, "errors": []})
     assert amaze("policy", "validate", "a1", "-", stdin="{}").stdout == "valid  True\n"
+
+
+def test_what_is_not_valid_is_one_line_each_and_exit_code_1(
+    amaze: Amaze, control: FakeControl
+) -> None:
+    errors = [{"field": "", "message": "unknown key 'x'"}, {"field": "mode", "message": "must be"}]
+    control.answer("POST /policy/a1/validate", {"valid": False, "errors": errors})
+    done = amaze("policy", "validate", "a1", "-", stdin="x: 1")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "amaze: unknown key 'x'\namaze: mode: must be\n"
+    done = amaze("policy", "validate", "a1", "-", "--json", stdin="x: 1")
+    assert (done.exit_code, json.loads(done.stdout)["errors"]) == (1, errors)
+
+
+def test_a_file_that_is_no_text(amaze: Amaze, control: FakeControl, tmp_path: Path) -> None:
+    control.answer("GET /agents/a1", {})
+    (tmp_path / "p.yaml").write_bytes(b"\xff\xfe")
+    for verb in ("put", "validate"):
+        done = amaze("policy", verb, "a1", str(tmp_path / "p.yaml"))
+        assert (done.exit_code, "it is not a text" in done.stderr) == (1, True)
+
+
+def test_a_policy_for_nobody_yet_is_told(amaze: Amaze, control: FakeControl) -> None:
+    control.answer("PUT /policy/a1", {"version": 1, "policy": POLICY})
+    done = amaze("policy", "put", "a1", "-", stdin="{}")
+    assert "there is no agent a1 yet" in done.stderr
+    assert done.stdout == "version  1\n", "the policy itself is what was given"
+    control.answer("GET /agents/a1", {})
+    assert amaze("policy", "put", "a1", "-", stdin="{}").stderr == ""
+    shown = amaze("policy", "put", "a1", "-", "--json", stdin="{}").stdout
+    assert json.loads(shown)["policy"] == POLICY
 
 
 def test_versions_reads_every_page(amaze: Amaze, control: FakeControl) -> None:

@@ -44,7 +44,12 @@ def test_a_new_agent_is_registered_once(
     register(control)
     for _ in range(2):
         assert amaze("run", "--agent", "a1", "--", "prog", "-x").exit_code == 5
-    assert [asked.path for asked in control.asked] == ["/ca.pem", "/register", "/ca.pem"]
+    assert [asked.path for asked in control.asked] == [
+        "/ca.pem",
+        "/register",
+        "/ca.pem",
+        "/agents/a1",
+    ]
     assert [argv for argv, _ in started] == [["prog", "-x"]] * 2
     assert all(TOKEN in env["HTTP_PROXY"] for _, env in started)
     kept = credential_file(tmp_path, "a1")
@@ -73,7 +78,46 @@ def test_a_given_credential_goes_first(
     monkeypatch.setenv("AMAZE_AGENT_ID", "a1")
     amaze("run", "prog")
     assert "given-given" in started[0][1]["HTTP_PROXY"]
-    assert [asked.path for asked in control.asked] == ["/ca.pem"]
+    assert [asked.path for asked in control.asked] == ["/ca.pem", "/agents/a1"]
+    assert control.last.headers["x-amaze-bearer"] == "amz_a1.given-given-given-given"
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 500])
+def test_a_credential_that_will_be_refused_is_told(
+    amaze: Amaze, control: FakeControl, started: list[Any], tmp_path: Path, status: int
+) -> None:
+    save_credential(tmp_path, "a1", TOKEN)
+    control.answer("GET /agents/a1", {}, status)
+    done = amaze("run", "--agent", "a1", "--", "prog")
+    assert ("calls will be refused" in done.stderr) == (status in (401, 403))
+    assert TOKEN not in done.output
+    assert len(started) == 1
+
+
+def test_a_program_that_cannot_be_started(
+    amaze: Amaze, control: FakeControl, tmp_path: Path
+) -> None:
+    load_or_create_ca(tmp_path / "served")
+    control.answer("GET /ca.pem", (tmp_path / "served" / "ca.pem").read_bytes())
+    save_credential(tmp_path, "a1", TOKEN)
+    done = amaze("run", "--agent", "a1", "--", "no-such-command-of-ours")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "there is no command 'no-such-command-of-ours'" in done.stderr
+    (tmp_path / "text").touch(0o600)
+    done = amaze("run", "--agent", "a1", "--", str(tmp_path / "text"))
+    assert "cannot be executed" in done.stderr
+
+
+def test_a_bad_proxy_url_and_a_ca_that_is_none(
+    amaze: Amaze, control: FakeControl, started: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(control)
+    monkeypatch.setenv("AMAZE_PROXY_URL", "nonsense")
+    done = amaze("run", "--agent", "a1", "--", "prog")
+    assert (done.exit_code, "AMAZE_PROXY_URL: the proxy URL must be" in done.stderr) == (1, True)
+    control.answer("GET /ca.pem", b"<html>")
+    assert "is no certificate" in amaze("run", "--agent", "a1", "--", "prog").stderr
+    assert started == []
 
 
 def test_the_enrolment_key_is_shown(
