@@ -10,6 +10,7 @@ import click
 
 from amaze_proxy.cli.client import Control
 from amaze_proxy.cli.common import Failed, json_option, settings_of, show, show_one
+from amaze_proxy.cli.credentials import save_credential
 from amaze_proxy.policy.ids import check_agent_id
 from amaze_proxy.policy.model import canonical_json, load_policy
 from amaze_proxy.policy.problems import PolicyError
@@ -57,14 +58,20 @@ def list_(status: str | None, as_json: bool) -> None:
 )
 @click.option("--owner", help="who answers for it")
 @json_option
-def create(agent_id: str, policy: Path | None, owner: str | None, as_json: bool) -> None:
+@click.option("--save", is_flag=True, help="keep the credential here (0600), for `amaze run`")
+def create(
+    agent_id: str, policy: Path | None, owner: str | None, as_json: bool, save: bool
+) -> None:
     """A new, approved agent; prints its credential, once."""
     body: dict[str, Any] = {"agent_id": agent_id}
     if policy is not None:
         body["policy"] = _document(policy)
     if owner:
         body["owner"] = owner
-    answer = Control(settings_of()).json("POST", "/agents", json=body)
+    settings = settings_of()
+    answer = Control(settings).json("POST", "/agents", json=body)
+    if save:
+        save_credential(settings.data_dir, agent_id, answer["credential"])
     show_one(answer, as_json)
 
 

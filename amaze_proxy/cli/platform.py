@@ -104,6 +104,7 @@ def up(no_ui: bool, **flags: str | None) -> None:
 
 async def _up(settings: Settings, *, ui: bool) -> None:
     first = not admin_key_file(settings.data_dir).exists()
+    console.print("starting: store, control API, proxy" + (", web UI" if ui else "") + " …")
     async with store_url(settings) as url:
         supervisor = await running(settings, url, ui=ui)
         try:
@@ -131,7 +132,7 @@ def _screen(settings: Settings, *, first: bool, ui: bool) -> Panel:
         ]
     lines += [
         "next:",
-        "  amaze agents create my-agent --policy examples/policy-flexible.yaml",
+        "  amaze agents create my-agent --policy examples/policy-flexible.yaml --save",
         "  amaze run --agent my-agent -- python agent.py",
         "  amaze audit tail",
     ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import click
 import httpx
 
 from amaze_proxy import launch
 from amaze_proxy.cli.common import Failed, plainly, settings_of, usage_error
+from amaze_proxy.cli.credentials import credential_file, save_credential
 from amaze_proxy.policy.ids import check_agent_id
 from amaze_proxy.settings import Settings
 
@@ -93,21 +93,6 @@ def _warn_if_refused(client: httpx.Client, agent_id: str, credential: str, where
             "new one as AMAZE_CREDENTIAL",
             err=True,
         )
-
-
-def credential_file(data_dir: Path, agent_id: str) -> Path:
-    """Where this machine keeps the credential that it registered for an agent (0600)."""
-    return data_dir / "agents" / f"{agent_id}.cred"
-
-
-def save_credential(data_dir: Path, agent_id: str, credential: str) -> None:
-    """Keep a credential for the next run."""
-    path = credential_file(data_dir, agent_id)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(credential)
-    draft.replace(path)
 
 
 def _credential(settings: Settings, client: httpx.Client, agent_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from amaze_proxy import launch
-from amaze_proxy.cli.run import credential_file, save_credential
+from amaze_proxy.cli.credentials import credential_file, save_credential
 from amaze_proxy.wire.ca import load_or_create_ca
 
 if TYPE_CHECKING:

@@ -31,6 +31,16 @@ def test_agents_and_policies_from_the_command_line(platform: Platform) -> None:
     assert versions[0]["sha256"] == versions[2]["sha256"]
 
 
+def test_a_saved_credential_is_what_run_uses(platform: Platform) -> None:
+    made = platform.cli("agents", "create", "saved-agent", "--save", "--json")
+    credential = json.loads(made.stdout)["credential"]
+    shown = platform.cli("run", "--agent", "saved-agent", "--", "printenv", "HTTPS_PROXY")
+    assert shown.stdout == f"http://saved-agent:{credential}@127.0.0.1:{platform.proxy_port}\n"
+    assert shown.stderr == ""
+    (kept,) = platform.data_dir.glob("agents/saved-agent.cred")
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_bad_policy_is_refused_with_the_field(platform: Platform, tmp_path: Path) -> None:
     agent = platform.agent()
     file = tmp_path / "bad.yaml"

@@ -91,12 +91,15 @@ def test_an_orchestrator_that_starts_late(tmp_path: Path) -> None:
     assert made == ["approved"]
 
 
-def test_an_orchestrator_that_never_starts(tmp_path: Path) -> None:
+def test_an_orchestrator_that_never_starts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with FakePlatform() as gone:
         settings = settings_for(gone, tmp_path, AMAZE_START_TIMEOUT="0.2")
     with pytest.raises(RegistrationError, match="AMAZE_ORCHESTRATOR_URL") as caught:
         register(settings, tmp_path, "127.0.0.1", 1)
     assert caught.value.status is None
+    assert caplog.text.count("waiting for the orchestrator") == 1, "said, and once"
 
 
 def test_an_answer_of_something_else(platform: FakePlatform, tmp_path: Path) -> None:
