@@ -154,6 +154,8 @@ class EmbeddedValkey:
             *("--appendonly", "yes"),
             *("--appendfsync", "always"),
             *("--save", ""),
+            # A rewrite of the file makes the disk slow for everyone: let it be worth it.
+            *("--auto-aof-rewrite-min-size", "256mb"),
             *("--maxmemory-policy", "noeviction"),
             *("--daemonize", "no"),
         ]

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 from starlette.applications import Starlette
 
 from amaze_proxy.control.app import create_app
@@ -107,6 +108,8 @@ def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
 def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
     valkey = EmbeddedValkey(tmp_path_factory.mktemp("valkey"))
     valkey.start()
+    with redis.Redis(unix_socket_path=str(valkey.socket_path)) as client:
+        client.config_set("appendfsync", "no")  # a disk that stalls is not what is tested here
     yield valkey
     valkey.stop()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+import redis
 
 from amaze_proxy.policy.decision import GraphMove, GraphStep, Limit
 from amaze_proxy.policy.record import AuditRecord
@@ -84,8 +85,17 @@ class Script:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
     valkey = EmbeddedValkey(tmp_path_factory.mktemp("valkey"))
     valkey.start()
+    relax(valkey)
     yield valkey
     valkey.stop()
+
+
+def relax(valkey: EmbeddedValkey) -> None:
+    """Not every write on disk at once: these tests are about what is decided, and a disk that
+    stalls for longer than the store may take would be refused, as it should. Tests of durability
+    start a server of their own."""
+    with redis.Redis(unix_socket_path=str(valkey.socket_path)) as client:
+        client.config_set("appendfsync", "no")
 
 
 @pytest.fixture
