@@ -18,6 +18,7 @@ from amaze_proxy.store.wire import Command, Reply, RespProtocol
 TIMEOUT = 0.25
 """Seconds until a command counts as not answered."""
 
+SECOND_LOOK = 0.005
 OPEN_TIMEOUT = 1.0
 QUEUE = 4096
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
@@ -183,7 +184,13 @@ class Connection:
             self._waiting.popleft().fail(error)
 
     def _expire(self) -> None:
-        """The oldest command's deadline has come: drop what is late, watch the next one."""
+        """The oldest command's deadline has come. Its reply may be there and not be read yet,
+        because this process was busy: let the loop read once more before judging the store."""
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_later(SECOND_LOOK, self._drop_late)
+
+    def _drop_late(self) -> None:
+        """Drop what is late, watch the next one."""
         now = asyncio.get_running_loop().time()
         self._watch = None
         late = StoreUnavailable("the store did not answer in time")

@@ -4,9 +4,12 @@ import asyncio
 import datetime
 import os
 import signal
+import socket
 import ssl
+import time
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -53,6 +56,31 @@ async def test_after_a_time_out_no_late_reply_is_taken(connection, own_server):
     finally:
         os.kill(own_server.pid, signal.SIGCONT)
     assert await connection.submit("ECHO", "new") == b"new"
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_busy_process_does_not_blame_the_store(own_server, new_loop):
+    async def main() -> bytes:
+        connection = Connection(Endpoint(path=str(own_server.socket_path)), timeout=0.05)
+        assert await connection.submit("PING") == b"PONG"
+        loop = asyncio.get_running_loop()
+        other, far = socket.socketpair()
+
+        def busy() -> None:  # while the loop reads: uvloop judges timers before it reads again
+            loop.remove_reader(other)
+            time.sleep(0.1)
+
+        with other, far:
+            loop.add_reader(other, busy)
+            asked = connection.submit("ECHO", "there")
+            far.send(b"x")
+            try:
+                return await asked
+            finally:
+                await connection.close()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(main()) == b"there"
 
 
 async def test_it_reconnects_on_the_next_call(connection, own_server, until):
