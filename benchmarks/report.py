@@ -46,8 +46,8 @@ def markdown(verdicts: Sequence[Verdict], cells: Sequence[Cell], method: str) ->
             "",
             "Medians over the rounds.",
             "",
-            "| load | way | requests/s | p50 ms | first body byte p50 ms |",
-            "| --- | --- | --- | --- | --- |",
+            "| load | way | requests/s | p50 ms | first body byte p50 ms | no 200 |",
+            "| --- | --- | --- | --- | --- | --- |",
             *(row for cell in cells for row in _rows(cell)),
             "",
         ]
@@ -58,7 +58,8 @@ def _rows(cell: Cell) -> list[str]:
     return [
         f"| {cell.title} | {name} | {cell.median(name, lambda one: one.rps):,.0f} "
         f"| {cell.median(name, lambda one: one.p50_ms):.2f} "
-        f"| {cell.median(name, lambda one: one.first_byte_ms):.2f} |"
+        f"| {cell.median(name, lambda one: one.first_byte_ms):.2f} "
+        f"| {sum(one[name].others for one in cell.rounds)} |"
         for name in cell.contenders
     ]
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import median
 
@@ -217,11 +217,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--calls", type=int, help="calls over which memory has to stay flat")
+    parser.add_argument("--rounds", type=int, help="rounds of each cell")
+    parser.add_argument("--seconds", type=float, help="of each run")
+    parser.add_argument("--samples", type=int, help="in the rate window of the seasoned agent")
     parser.add_argument("--output", type=Path, default=DOCUMENT, help="default: docs/benchmarks.md")
     arguments = parser.parse_args()
     size = QUICK if arguments.quick else FULL
-    if arguments.calls:
-        size = Size(size.rounds, size.seconds, size.samples, arguments.calls)
+    given = {f.name: getattr(arguments, f.name) for f in fields(Size)}
+    size = replace(size, **{name: value for name, value in given.items() if value})
     verdicts, cells = measure(size)
     text = markdown(verdicts, cells, method(size, sys.argv))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
