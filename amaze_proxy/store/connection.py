@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
@@ -16,7 +17,11 @@ from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.wire import Command, Reply, RespProtocol
 
 TIMEOUT = 0.25
-"""Seconds until a command counts as not answered."""
+"""Seconds until a command counts as not answered (and up to one tick more)."""
+
+TICKS = 5
+"""In so many steps it is counted: a stall of this process, or of the machine, is one step, however
+long it lasts. It is not the store that was silent then."""
 
 SECOND_LOOK = 0.005
 OPEN_TIMEOUT = 1.0
@@ -92,11 +97,12 @@ class Connection:
 
     def __init__(self, endpoint: Endpoint, timeout: float = TIMEOUT) -> None:
         self._endpoint = endpoint
-        self._timeout = timeout
         self._waiting: deque[Command] = deque()
         self._protocol: RespProtocol | None = None
         self._opening: asyncio.Task[None] | None = None
         self._reopen: asyncio.TimerHandle | None = None
+        self._tick_s = timeout / TICKS
+        self._ticks = 0
         self._watch: asyncio.TimerHandle | None = None
         self._pause = FIRST_PAUSE
         self._closed = False
@@ -110,7 +116,8 @@ class Connection:
     def submit(self, *arguments: Argument) -> asyncio.Future[Reply]:
         """Queue a command; the future has its reply or StoreUnavailable."""
         loop = asyncio.get_running_loop()
-        command = Command(_pack(*arguments), loop.create_future(), loop.time() + self._timeout)
+        # the tick that is running has begun before: it does not count
+        command = Command(_pack(*arguments), loop.create_future(), self._ticks + TICKS + 1)
         if self._closed:
             command.fail(StoreUnavailable("the store is closed"))
         elif len(self._waiting) + (len(self._protocol.sent) if self._protocol else 0) >= QUEUE:
@@ -121,7 +128,7 @@ class Connection:
             self._waiting.append(command)
             self._open()
         if self._watch is None and not command.reply.done():
-            self._watch = loop.call_at(command.deadline, self._expire)
+            self._watch = loop.call_later(self._tick_s, self._tick)
         return command.reply
 
     def _open(self) -> None:
@@ -162,7 +169,8 @@ class Connection:
     async def _greet(self, protocol: RespProtocol) -> None:
         loop = asyncio.get_running_loop()
         for data in self._endpoint.greeting():
-            command = Command(data, loop.create_future(), loop.time() + OPEN_TIMEOUT)
+            # the opening has its own time-out
+            command = Command(data, loop.create_future(), sys.maxsize)
             protocol.send(command)
             await command.reply
         if protocol.lost:
@@ -183,15 +191,23 @@ class Connection:
         while self._waiting:
             self._waiting.popleft().fail(error)
 
-    def _expire(self) -> None:
-        """The oldest command's deadline has come. Its reply may be there and not be read yet,
-        because this process was busy: let the loop read once more before judging the store."""
+    def _tick(self) -> None:
+        """A step of the time-out is over, for all that waits."""
+        self._ticks += 1
         loop = asyncio.get_running_loop()
-        self._watch = loop.call_later(SECOND_LOOK, self._drop_late)
+        heads = [queue[0].deadline for queue in (self._waiting, self._sent()) if queue]
+        if not heads:
+            self._watch = None
+        elif min(heads) <= self._ticks:
+            # The reply may be there and not be read yet, because this process was busy: let the
+            # loop read once more before judging the store.
+            self._watch = loop.call_later(SECOND_LOOK, self._drop_late)
+        else:
+            self._watch = loop.call_later(self._tick_s, self._tick)
 
     def _drop_late(self) -> None:
         """Drop what is late, watch the next one."""
-        now = asyncio.get_running_loop().time()
+        now = self._ticks
         self._watch = None
         late = StoreUnavailable("the store did not answer in time")
         while self._waiting and self._waiting[0].deadline <= now:
@@ -199,10 +215,8 @@ class Connection:
         protocol = self._protocol
         if protocol is not None and protocol.sent and protocol.sent[0].deadline <= now:
             protocol.drop("the store did not answer in time")
-        heads = [queue[0] for queue in (self._waiting, self._sent()) if queue]
-        if heads:
-            earliest = min(command.deadline for command in heads)
-            self._watch = asyncio.get_running_loop().call_at(earliest, self._expire)
+        if self._waiting or self._sent():
+            self._watch = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
 
     def _sent(self) -> deque[Command]:
         return self._protocol.sent if self._protocol else deque()

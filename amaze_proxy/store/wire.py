@@ -18,11 +18,11 @@ Reply = bytes | int | None | list["Reply"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A packed command, who waits for it, and until when (loop time, seconds)."""
+    """A packed command, who waits for it, and until which tick of its connection."""
 
     data: bytes
     reply: asyncio.Future[Reply]
-    deadline: float
+    deadline: int
 
     def fail(self, error: StoreUnavailable) -> None:
         """Tell whoever still waits."""

@@ -83,6 +83,16 @@ def test_a_busy_process_does_not_blame_the_store(own_server, new_loop):
         assert runner.run(main()) == b"there"
 
 
+async def test_a_machine_that_stood_still_is_not_the_stores_silence(connection, own_server):
+    await connection.submit("PING")
+    os.kill(own_server.pid, signal.SIGSTOP)
+    asked = connection.submit("ECHO", "there")
+    await asyncio.sleep(0)
+    time.sleep(2 * module.TIMEOUT)  # all stands still: this process, and the store
+    asyncio.get_running_loop().call_later(0.05, os.kill, own_server.pid, signal.SIGCONT)
+    assert await asked == b"there"
+
+
 async def test_it_reconnects_on_the_next_call(connection, own_server, until):
     await connection.submit("PING")
     own_server.stop()
