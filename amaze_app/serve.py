@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 
-import uvicorn
 from reflex_base import constants
 from reflex_base.environment import environment
 from starlette.types import ASGIApp
@@ -23,10 +21,8 @@ from amaze_app.feed import Feed
 from amaze_app.gateway import Outage, open_gateway
 from amaze_app.login.routes import front
 from amaze_app.sessions import Sessions
-from amaze_proxy import installation, logs
+from amaze_proxy import asgi, installation, logs
 from amaze_proxy.settings import Settings, SettingsError, load
-
-_MESSAGE_MAX = 1024 * 1024
 
 
 class NotBuilt(Exception):
@@ -59,24 +55,8 @@ async def serve(settings: Settings, inner: ASGIApp) -> None:
             access = Access(gateway, Sessions())
             runtime.install(runtime.Runtime(gateway, access, Feed(gateway)))
             doorless = front(access, Attempts(), places.PAGES / "front")
-            config = uvicorn.Config(
-                Door(inner, doorless, access, csp.of_pages(places.PAGES)),
-                http="h11",
-                ws="wsproto",
-                ws_max_size=_MESSAGE_MAX,
-                lifespan="on",
-                # X-Forwarded-For is anybody's word, and would lift the limit of signing in
-                proxy_headers=False,
-                server_header=False,
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=3,
-            )
-            # uvicorn raises a signal again when it is done: by default that ends the process before
-            # the gateway is closed
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda _number, _frame: None)
-            await uvicorn.Server(config).serve(sockets=[sock])
+            door = Door(inner, doorless, access, csp.of_pages(places.PAGES))
+            await asgi.serve(door, sock, ws="wsproto")
     finally:
         sock.close()
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import signal
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-import uvicorn
-
-from amaze_proxy import installation
+from amaze_proxy import asgi, installation
 from amaze_proxy.control.app import create_app
 from amaze_proxy.control.config import ControlConfig, RegistrationMode
 from amaze_proxy.control.keys import ensure_admin_key
@@ -53,21 +50,7 @@ async def serve(settings: Settings, redis_url: str, on_new_key: Callable[[str], 
         store = await open_store(redis_url, settings.data_dir / "journal")
         try:
             app = create_app(control_config(settings, ca.certificate_pem), store, history)
-            config = uvicorn.Config(
-                app,
-                http="h11",
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=5,
-            )
-            # uvicorn raises a signal again when it is done: by default that would end the process
-            # before store and history are closed.
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda _number, _frame: None)
-            await uvicorn.Server(config).serve(sockets=[sock])
+            await asgi.serve(app, sock)
         finally:
             await store.close()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from enum import Enum, auto
 from functools import partial
 from typing import cast
@@ -40,7 +41,7 @@ class Stage(Enum):
     CLOSED = auto()
 
 
-class Ending(asyncio.Protocol):
+class Ending(asyncio.Protocol, ABC):
     """The state of one accepted connection, and every way out of it but success."""
 
     __slots__ = (
@@ -156,13 +157,13 @@ class Ending(asyncio.Protocol):
         # What is buffered still goes out, unless the client does not take it.
         self._deadline.arm(self._limits.write_idle_s)
 
+    @abstractmethod
     def _kept_alive(self) -> None:
         """An answer has gone out, and the connection may carry another request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _expired(self) -> None:
         """The deadline has passed."""
-        raise NotImplementedError
 
 
 def _address(name: object) -> Address:

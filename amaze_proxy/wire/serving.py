@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from abc import abstractmethod
 from functools import partial
 
 from amaze_proxy.wire.bodies import request_body
@@ -155,6 +156,6 @@ class Serving(Ending):
         self._stage = Stage.CLOSED
         self._line.abort()
 
+    @abstractmethod
     def _dispatch(self, head: RequestHead) -> None:
         """Say where a request goes. Raises Malformed."""
-        raise NotImplementedError
