@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # No header: it would hold the caller's paths. No index: a registry is configured outside.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url --no-emit-find-links --extra ui pyproject.toml amaze_sdk/pyproject.toml
+	--no-emit-index-url --no-emit-find-links
+PLATFORM := --extra ui pyproject.toml amaze_sdk/pyproject.toml
+CLIENTS := .tools/agents-venv/.ready .tools/mcp2-venv/.ready tests/clients/ts/node_modules/.package-lock.json
 
 .PHONY: up demo ui test check lint unit bench lock clean help
 help: ## this list
@@ -26,13 +28,27 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# An environment of its own for each set of agents' packages: they share nothing with the platform.
+.tools/agents-venv/.ready: requirements/demo.txt
+.tools/mcp2-venv/.ready: requirements/mcp2.txt
+.tools/%/.ready: | $(VENV)/.runtime
+	rm -rf $(@D) && $(BIN)/python -m venv --without-pip $(@D)
+	$(BIN)/uv pip install --quiet --require-hashes --python $(@D)/bin/python -r $< 2>/dev/null \
+		|| $(BIN)/python -m pip --python $(@D)/bin/python install --quiet --require-hashes -r $<
+	@touch $@
+
+# Without the packages' install scripts: none is needed, and none is to run.
+tests/clients/ts/node_modules/.package-lock.json: tests/clients/ts/package-lock.json | $(VENV)/.runtime
+	cd tests/clients/ts && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts
+	@touch $@
+
 ui: $(VENV)/.runtime ## build the web UI (nothing to do when its sources are as they were)
 	$(BIN)/python -m amaze_app.build
 
 up: ui ## start the platform
 	$(BIN)/amaze up
 
-demo: ui ## the platform with a mock provider and two agents: watch calls pass and be refused
+demo: ui .tools/agents-venv/.ready ## the platform with a mock provider and two agents: watch calls pass and be refused
 	$(BIN)/amaze demo
 
 test: $(VENV)/.dev check ## everything that CI runs
@@ -44,7 +60,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev ui
+unit: $(VENV)/.dev ui $(CLIENTS)
 	bash tests/prepare.sh
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -q
@@ -56,8 +72,11 @@ bench: $(VENV)/.dev ## ours beside plain mitmproxy and direct calls; writes docs
 	$(BIN)/python benchmarks/run.py
 
 lock: $(VENV)/.dev ## make the lock files anew
-	$(LOCK) requirements/build.in -o requirements/runtime.txt
-	$(LOCK) requirements/build.in requirements/dev.in -o requirements/dev.txt
+	$(LOCK) $(PLATFORM) requirements/build.in -o requirements/runtime.txt
+	$(LOCK) $(PLATFORM) requirements/build.in requirements/dev.in -o requirements/dev.txt
+	$(LOCK) requirements/demo.in -o requirements/demo.txt
+	$(LOCK) requirements/mcp2.in -o requirements/mcp2.txt
+	cd tests/clients/ts && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) build .tools .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build .tools tests/clients/ts/node_modules .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

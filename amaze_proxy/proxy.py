@@ -23,10 +23,12 @@ import uvloop
 
 from amaze_proxy import installation, logs
 from amaze_proxy.pipeline.app import create_app
+from amaze_proxy.pipeline.directory import Directory
 from amaze_proxy.pipeline.gatekeeper import Gatekeeper
 from amaze_proxy.pipeline.inflight import InFlight
 from amaze_proxy.pipeline.line import Line, Rules
 from amaze_proxy.pipeline.policies import PolicyCache
+from amaze_proxy.pipeline.seal import Seal
 from amaze_proxy.protocols.prices import PriceBook
 from amaze_proxy.settings import Settings, SettingsError, load
 from amaze_proxy.store.agents import AgentStatus
@@ -104,13 +106,17 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
     prices = PriceBook()
     via = f"amaze-{instance}"
     upstreams = Upstreams(tls=_trust(settings), forbidden=own_listeners(settings), via=via)
+    rules = rules_of(settings)
     line = Line(
         gate=store.gate,
         policies=PolicyCache(store.policies),
         prices=prices,
         upstreams=upstreams,
-        rules=rules_of(settings),
+        rules=rules,
         in_flight=InFlight(),
+        directory=Directory(store.registry),
+        peers=store.peers,
+        seal=Seal(rules.turn_key),
         spans=spans,
     )
     server = ProxyServer(
@@ -120,14 +126,20 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
         Limits(drain_s=_DRAIN_S),
         via=via,
     )
+    await line.directory.refresh()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_warm(prices))
-        watching = tasks.create_task(line.in_flight.watch(_stopped(store)))
+        watching = [
+            tasks.create_task(line.in_flight.watch(_stopped(store))),
+            tasks.create_task(line.directory.watch()),
+        ]
         serving = tasks.create_task(server.serve(sock))
         await until_signal()
         await server.drain()
         line.in_flight.close()
-        watching.cancel()
+        line.directory.close()
+        for task in watching:
+            task.cancel()
         await serving
     await upstreams.aclose()
     await store.close()

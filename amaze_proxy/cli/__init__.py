@@ -14,6 +14,8 @@ _COMMANDS = {
     "run": ("run", "run any program as an agent"),
     "agents": ("agents", "identities: create, approve, quarantine, rotate"),
     "policy": ("policy", "what an agent may do: put, get, versions, rollback"),
+    "mcp": ("mcp", "MCP servers: register, approve, reject"),
+    "llm": ("llm", "LLM hosts beside the built-in providers: add, delete"),
     "audit": ("audit", "calls as they are decided"),
     "doctor": ("doctor", "what is wrong on this machine, and the fix"),
     "config": ("config", "the settings in force, and where each came from"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from amaze_proxy.policy.model import canonical_json, load_policy
 from amaze_proxy.policy.problems import PolicyError
 
 _COLUMNS = ("agent_id", "status", "owner", "created_ms")
+# the endpoint of an agent is a host and a port: the path of a call is the caller's
+_PLACE = re.compile(r"(?:http://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^][/:@?#]+):(?P<port>[0-9]{1,5})/?")
 
 
 def _checked(_context: click.Context, _parameter: click.Parameter, agent_id: str) -> str:
@@ -28,6 +31,18 @@ def _checked(_context: click.Context, _parameter: click.Parameter, agent_id: str
 agent_argument = click.argument("agent_id", callback=_checked)
 
 
+def _place(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> dict[str, Any]:
+    """Where an agent listens, as the control API takes it; empty when nothing was given."""
+    if text is None:
+        return {}
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise click.BadParameter("give HOST:PORT, or http://HOST:PORT")
+    return {"a2a_host": match["host"].strip("[]"), "a2a_port": int(match["port"])}
+
+
 @click.group()
 def agents() -> None:
     """Agents: create, approve, quarantine, rotate.
@@ -36,6 +51,7 @@ def agents() -> None:
     amaze agents create research-agent --policy policy.yaml
     amaze agents list --status pending
     amaze agents approve research-agent
+    amaze agents endpoint research-agent 10.0.0.7:9100
     """
 
 
@@ -57,13 +73,25 @@ def list_(status: str | None, as_json: bool) -> None:
     help="what it may do: YAML or JSON",
 )
 @click.option("--owner", help="who answers for it")
+@click.option(
+    "--a2a",
+    "place",
+    metavar="URL",
+    callback=_place,
+    help="where it listens for A2A, if it does not use the SDK: http://HOST:PORT",
+)
 @json_option
 @click.option("--save", is_flag=True, help="keep the credential here (0600), for `amaze run`")
 def create(
-    agent_id: str, policy: Path | None, owner: str | None, as_json: bool, save: bool
+    agent_id: str,
+    policy: Path | None,
+    owner: str | None,
+    place: dict[str, Any],
+    as_json: bool,
+    save: bool,
 ) -> None:
     """A new, approved agent; prints its credential, once."""
-    body: dict[str, Any] = {"agent_id": agent_id}
+    body: dict[str, Any] = {"agent_id": agent_id, **place}
     if policy is not None:
         body["policy"] = _document(policy)
     if owner:
@@ -106,6 +134,16 @@ _act("reject", "Refuse a pending agent.")
 _act("quarantine", "Stop an agent at once: its next call and what it has running.")
 _act("release", "Let a quarantined agent work again.")
 _act("rotate", "A new credential; the old one works for a grace period.")
+
+
+@agents.command()
+@agent_argument
+@click.argument("place", metavar="HOST:PORT", callback=_place)
+@json_option
+def endpoint(agent_id: str, place: dict[str, Any], as_json: bool) -> None:
+    """Say where an agent listens for A2A."""
+    path = f"/agents/{agent_id}/endpoint"
+    show_one(Control(settings_of()).json("PUT", path, json=place), as_json)
 
 
 @agents.command()

@@ -22,6 +22,11 @@ class Control:
         self._url = settings.control_url
         self._key = settings.admin_key or _saved_key(settings)
 
+    @property
+    def has_key(self) -> bool:
+        """Whether there is an admin API key to call with."""
+        return bool(self._key)
+
     def call(
         self,
         method: str,

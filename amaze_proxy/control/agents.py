@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from amaze_proxy.control import lifecycle
 from amaze_proxy.control.clock import Clock
-from amaze_proxy.control.errors import AgentExists, NotInForce, checked_id
+from amaze_proxy.control.errors import AgentExists, NotInForce, checked_id, names_told
 from amaze_proxy.control.keys import Secret, new_credential, sha256
 from amaze_proxy.control.policies import draft
 from amaze_proxy.control.publisher import Publisher
-from amaze_proxy.history.agents import AgentRecord, Credential
+from amaze_proxy.history.agents import AgentRecord, Credential, Endpoints
 from amaze_proxy.history.bundle import History
 from amaze_proxy.policy.model import Policy
 from amaze_proxy.policy.record import AuditRecord
@@ -19,6 +19,7 @@ from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.keys import UNKNOWN_AGENT
 from amaze_proxy.store.store import Store
 
+NOWHERE = Endpoints()
 Transition = Callable[[AgentRecord, int], AgentRecord]
 
 
@@ -56,13 +57,14 @@ class Agents:
         author: str,
         owner: str = "",
         policy: Policy | None = None,
+        endpoints: Endpoints = NOWHERE,
         idempotency_key: str | None = None,
     ) -> Issued:
         """An approved agent, with its policy if one is given.
 
         The same `idempotency_key` again gives the same agent a further credential: the first one
         was lost with its answer, and is not kept anywhere to be shown again. Raises InvalidId,
-        AgentExists, BeingDeleted, HistoryUnavailable.
+        AgentExists, NameTaken, BeingDeleted, HistoryUnavailable.
         """
         now = self._clock()
         credential = new_credential(checked_id(agent_id))
@@ -80,12 +82,14 @@ class Agents:
                 created_ms=now,
                 updated_ms=now,
                 owner=owner,
+                endpoints=endpoints,
                 created_by=made_by,
                 credentials=(Credential(credential.sha256, now),),
             )
 
         try:
-            record = await self._history.agents.change(agent_id, made, new)
+            with names_told():
+                record = await self._history.agents.change(agent_id, made, new)
         except AgentExists:
             if not made_by or (await self.get(agent_id)).created_by != made_by:
                 raise
@@ -113,6 +117,15 @@ class Agents:
     async def release(self, agent_id: str) -> AgentRecord:
         """See `lifecycle.release`. Raises WrongState, NotInForce and as `get`."""
         return await self._move(agent_id, lifecycle.release, "release")
+
+    async def set_endpoint(self, agent_id: str, host: str, port: int) -> AgentRecord:
+        """Where the agent listens for A2A (empty host, port 0: it does not).
+
+        Raises NotInForce and as `get`.
+        """
+        return await self._move(
+            agent_id, lambda record, now: lifecycle.listens(record, now, host, port), "endpoint"
+        )
 
     async def delete(self, agent_id: str) -> None:
         """The agent, its credentials and its active policy; versions and records stay.

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from amaze_proxy.history.errors import NameHeld
 from amaze_proxy.policy.ids import check_agent_id
+
+_KINDS = {"agent": "an agent", "mcp": "an MCP server", "llm": "an LLM host"}
 
 
 class ControlError(Exception):
@@ -11,6 +17,30 @@ class ControlError(Exception):
 
 class InvalidId(ControlError):
     """The text is no agent id."""
+
+
+class InvalidName(ControlError):
+    """The text is no name of an MCP server or an LLM host."""
+
+
+class InvalidUrl(ControlError):
+    """The text is no URL of a server."""
+
+
+class NameTaken(ControlError):
+    """The name belongs to something of another kind."""
+
+
+class EntryNotFound(ControlError):
+    """There is no such MCP server or LLM host."""
+
+
+class EntryExists(ControlError):
+    """The MCP server or LLM host that should be made is there already, and is another."""
+
+
+class EntryBarred(ControlError):
+    """The MCP server was rejected."""
 
 
 class AgentNotFound(ControlError):
@@ -73,6 +103,10 @@ class NotInForce(ControlError):
     """Saved, but the store did not take it yet; the reconciler goes on trying."""
 
 
+class TurnInvalid(ControlError):
+    """The turn that was shown is not one of this agent."""
+
+
 class TurnsRefused(ControlError):
     """The agent's policy takes turns from the gateway alone."""
 
@@ -103,3 +137,15 @@ def checked_id(text: str) -> str:
         return check_agent_id(text)
     except ValueError as error:
         raise InvalidId(str(error)) from None
+
+
+@contextmanager
+def names_told() -> Iterator[None]:
+    """A name that another kind of thing holds, as NameTaken with what to do."""
+    try:
+        yield
+    except NameHeld as error:
+        raise NameTaken(
+            f"{error.name} is the name of {_KINDS[error.kind]} already, and both would be the "
+            "same host to a caller: take another name, or delete the other one first"
+        ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from amaze_proxy.control.publisher import Publisher
+from amaze_proxy.control.publishing import Publishing
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.store.agents import AgentStatus
@@ -18,7 +18,8 @@ _PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How many agents there are by status, and how many changes are saved and not in force."""
+    """How many agents there are by status, and how many changes, of agents, MCP servers and LLM
+    hosts, are saved and not in force."""
 
     agents: dict[str, int]
     owed: int
@@ -27,10 +28,10 @@ class Numbers:
 class Health:
     """Asks the store and the history."""
 
-    def __init__(self, history: History, store: Store, publisher: Publisher) -> None:
+    def __init__(self, history: History, store: Store, publishers: tuple[Publishing, ...]) -> None:
         self._history = history
         self._store = store
-        self._publisher = publisher
+        self._publishers = publishers
 
     async def parts(self) -> dict[str, str]:
         """Each part with `ok`, or with what is wrong. Never raises for a part that fails."""
@@ -42,7 +43,7 @@ class Health:
         agents = {
             str(status): await self._history.agents.count(str(status)) for status in AgentStatus
         }
-        return Numbers(agents, self._publisher.owed)
+        return Numbers(agents, sum(publisher.owed for publisher in self._publishers))
 
     async def _redis(self) -> str:
         try:

@@ -126,6 +126,14 @@ def add(record: AgentRecord, sha256: str, now: int) -> AgentRecord:
     return replace(record, credentials=(*kept, Credential(sha256, now)), updated_ms=now)
 
 
+def listens(record: AgentRecord, now: int, host: str, port: int) -> AgentRecord:
+    """Where the agent listens for A2A, as an operator knows it; its chat endpoint stays."""
+    endpoints = replace(record.endpoints, a2a_host=host, a2a_port=port)
+    if endpoints == record.endpoints:
+        return record
+    return replace(record, endpoints=endpoints, updated_ms=now)
+
+
 def delete(record: AgentRecord, now: int) -> AgentRecord:
     """A tombstone: no credential, nothing that waits."""
     return replace(record, deleted=True, credentials=(), claim=None, updated_ms=now)

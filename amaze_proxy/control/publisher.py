@@ -1,26 +1,18 @@
-"""Makes the store equal to the history, one agent at a time.
-
-The history is the truth. Publishing reads it, brings the store to it, and reads it again until it
-has not changed in between: so whoever publishes last, in whatever process, leaves the newest.
-"""
+"""Publishes agents: what the history says of them becomes what the store says."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from weakref import WeakValueDictionary
 
 from amaze_proxy.control.clock import Clock
+from amaze_proxy.control.publishing import Publishing
 from amaze_proxy.history.agents import AgentRecord, Endpoints
 from amaze_proxy.history.bundle import History
-from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.history.policies import PolicyVersion
 from amaze_proxy.store.agents import Agent, AgentStatus, Endpoint
-from amaze_proxy.store.errors import StoreError, StoreUnavailable
+from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.store import Store
-
-log = logging.getLogger(__name__)
 
 _FORGET_MS = 24 * 3600 * 1000  # hashes of ended credentials are kept that long
 
@@ -37,76 +29,26 @@ class _Truth:
         return self.record is not None and not self.record.deleted
 
 
-class Publisher:
-    """Publishes, and remembers what it owes to the store."""
+class Publisher(Publishing):
+    """Publishes agents, with their credentials and policies."""
 
     def __init__(self, history: History, store: Store, clock: Clock) -> None:
+        super().__init__()
         self._history = history
         self._store = store
         self._clock = clock
-        self._owed: set[str] = set()
-        self._busy: set[str] = set()
-        self._held: dict[str, None] = {}  # ids that the store must know, the next to probe first
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    @property
-    def owed(self) -> int:
-        """How many agents' changes are saved and not in force."""
-        return len(self._owed | self._busy)
+    async def _everything(self) -> Iterable[str]:
+        agents = [record.agent_id for record in await self._history.agents.list()]
+        return {*agents, *await self._history.policies.heads()}
 
-    async def publish(self, agent_id: str) -> bool:
-        """Brings the store to what the history says now; False when it has to be done later.
-
-        To be called after the change was committed: a publication that began before it may have
-        missed it, one that begins later sees it, and then there is nothing left to do here.
-        """
-        self._owed.add(agent_id)
-        try:
-            await self._settle(agent_id)
-        except (StoreError, HistoryError) as error:
-            log.warning("%s is saved but not in force yet: %s", agent_id, error)
-            return False
-        return True
-
-    async def publish_owed(self) -> None:
-        """Everything owed. Raises StoreUnavailable, HistoryUnavailable: the rest stays owed."""
-        for agent_id in sorted(self._owed):
-            await self._settle(agent_id)
-
-    async def owe_everything(self) -> None:
-        """Marks all that the history knows as owed. Raises HistoryUnavailable."""
-        self._owed.update(record.agent_id for record in await self._history.agents.list())
-        self._owed.update(await self._history.policies.heads())
-
-    async def lost(self) -> str | None:
-        """An agent that was published and that the store does not know any more, if the one
-        looked at is such; another one is looked at each time. Raises as `publish_owed`."""
-        agent_id = next(iter(self._held), None)
-        if agent_id is None or agent_id in self._owed:
-            return None
-        self._held[agent_id] = self._held.pop(agent_id)  # to the end of the queue
+    async def _missing(self, agent_id: str) -> bool:
         truth = await self._truth(agent_id)
         if truth.policy and await self._store.policies.get(agent_id) is None:
-            return agent_id
-        gone = truth.alive and await self._store.agents.get(agent_id) is None
-        return agent_id if gone else None
+            return True
+        return truth.alive and await self._store.agents.get(agent_id) is None
 
-    async def _settle(self, agent_id: str) -> None:
-        lock = self._locks.setdefault(agent_id, asyncio.Lock())
-        async with lock:
-            if agent_id not in self._owed:
-                return
-            self._owed.discard(agent_id)  # before reading: a change from here on owes it again
-            self._busy.add(agent_id)
-            try:
-                await self._bring(agent_id)
-            except BaseException:
-                self._owed.add(agent_id)
-                raise
-            finally:
-                self._busy.discard(agent_id)
-
-    async def _bring(self, agent_id: str) -> None:
+    async def _bring(self, agent_id: str) -> bool:
         truth = await self._truth(agent_id)
         while True:
             await self._apply_agent(truth.record)
@@ -118,11 +60,8 @@ class Publisher:
                 # a version that the history does not know: its database was replaced by another
                 await self._store.policies.withdraw(agent_id)
             truth = after
-        if truth.alive or truth.policy:
-            self._held.setdefault(agent_id)
-        else:
-            self._held.pop(agent_id, None)
         await self._forget(truth.record)
+        return truth.alive or truth.policy is not None
 
     async def _truth(self, agent_id: str) -> _Truth:
         return _Truth(

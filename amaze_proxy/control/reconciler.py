@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from amaze_proxy.control.publisher import Publisher
+from amaze_proxy.control.publishing import Publishing
 from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.store.errors import StoreError
 
@@ -13,18 +13,20 @@ log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """A loop over a publisher. Times in seconds.
+    """A loop over publishers. Times in seconds.
 
-    A pass publishes what is owed. A probe asks the store for one of the things that it must have,
-    another one in each pass: after FLUSHALL, or an empty restart, none of them is there. Smaller
-    losses are found by publishing everything again every `republish_every`.
+    A pass publishes what is owed. A probe asks the store for one of the things of each kind that
+    it must have, another one in each pass: after FLUSHALL, or an empty restart, none of them is
+    there. Smaller losses are found by publishing everything again every `republish_every`.
     """
 
-    def __init__(self, publisher: Publisher, every: float, republish_every: float) -> None:
-        self._publisher = publisher
+    def __init__(
+        self, publishers: tuple[Publishing, ...], every: float, republish_every: float
+    ) -> None:
+        self._publishers = publishers
         self._every = every
         self._republish_every = republish_every
-        self._everything_due = 0.0
+        self._due = dict.fromkeys(publishers, 0.0)  # when everything is to be published
         self._stopped = False
 
     def stop(self) -> None:
@@ -49,13 +51,27 @@ class Reconciler:
     async def step(self) -> None:
         """One pass. Raises StoreUnavailable, HistoryUnavailable: what is owed stays owed."""
         now = asyncio.get_running_loop().time()
-        if now >= self._everything_due or await self._lost():
-            await self._publisher.owe_everything()
-            self._everything_due = now + self._republish_every
-        await self._publisher.publish_owed()
+        if await self._lost():
+            self._due = dict.fromkeys(self._publishers, now)
+        failed: StoreError | HistoryError | None = None
+        for publisher in self._publishers:  # what one cannot publish must not stop the others
+            try:
+                await self._pass(publisher, now)
+            except (StoreError, HistoryError) as error:
+                failed = error
+        if failed is not None:
+            raise failed
+
+    async def _pass(self, publisher: Publishing, now: float) -> None:
+        if now >= self._due[publisher]:
+            await publisher.owe_everything()
+            self._due[publisher] = now + self._republish_every
+        await publisher.publish_owed()
 
     async def _lost(self) -> bool:
-        lost = await self._publisher.lost()
-        if lost is not None:
-            log.warning("the store has lost %s: publishing everything again", lost)
-        return lost is not None
+        for publisher in self._publishers:
+            lost = await publisher.lost()
+            if lost is not None:
+                log.warning("the store has lost %s: publishing everything again", lost)
+                return True
+        return False

@@ -14,6 +14,7 @@ from amaze_proxy.control.errors import (
     EnrolmentRequired,
     TooManyPending,
     checked_id,
+    names_told,
 )
 from amaze_proxy.control.keys import Secret, new_credential, owner_of, same, sha256
 from amaze_proxy.control.publisher import Publisher
@@ -45,6 +46,19 @@ class Registered:
     in_force: bool
 
 
+def enrolled(config: ControlConfig, enroll_key: str | None) -> bool:
+    """Whether an enrolment key was shown, and is right. Raises EnrolmentRefused for a wrong one."""
+    if enroll_key is None:
+        return False
+    expected = config.enroll_key_sha256
+    if expected is None or not same(expected, sha256(enroll_key)):
+        raise EnrolmentRefused(
+            "the enrolment key is wrong: set AMAZE_ENROLL_KEY where this registers to the one "
+            "that the control plane was started with"
+        )
+    return True
+
+
 class Registration:
     """Takes registrations by the rules of the installation."""
 
@@ -70,7 +84,7 @@ class Registration:
         other's. With the enrolment key it gets one more.
 
         Raises InvalidId, EnrolmentRequired, EnrolmentRefused, AgentBarred, BeingDeleted,
-        TooManyPending, HistoryUnavailable.
+        TooManyPending, NameTaken, HistoryUnavailable.
         """
         enrolled = self._enrolled(checked_id(agent_id), enroll_key, bearer)
         room = await self._history.agents.count(AgentStatus.PENDING) < MAX_PENDING
@@ -85,7 +99,8 @@ class Registration:
             shown_sha256=sha256(bearer) if bearer else "",
             room=room,
         )
-        record = await self._history.agents.change(agent_id, entry.apply)
+        with names_told():
+            record = await self._history.agents.change(agent_id, entry.apply)
         in_force = await self._publisher.publish(agent_id)
         waits = record.session_id != entry.session_id
         status = str(AgentStatus.PENDING) if waits else record.status
@@ -100,15 +115,7 @@ class Registration:
             raise EnrolmentRefused(
                 f"X-Amaze-Bearer is not a credential of {agent_id}: send this agent's own, or none"
             )
-        if enroll_key is None:
-            return False
-        expected = self._config.enroll_key_sha256
-        if expected is None or not same(expected, sha256(enroll_key)):
-            raise EnrolmentRefused(
-                "the enrolment key is wrong: set AMAZE_ENROLL_KEY of the agent to the one "
-                "that the control plane was started with"
-            )
-        return True
+        return enrolled(self._config, enroll_key)
 
 
 @dataclass(frozen=True, slots=True)

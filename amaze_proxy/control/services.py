@@ -15,6 +15,8 @@ from amaze_proxy.control.policies import Policies
 from amaze_proxy.control.publisher import Publisher
 from amaze_proxy.control.reconciler import Reconciler
 from amaze_proxy.control.registration import Registration
+from amaze_proxy.control.registry import LlmHosts, McpServers
+from amaze_proxy.control.registry_publisher import RegistryPublisher
 from amaze_proxy.control.turns import Turns
 from amaze_proxy.history.bundle import History
 from amaze_proxy.store.store import Store
@@ -29,6 +31,8 @@ class Services:
     history: History
     agents: Agents
     registration: Registration
+    mcp_servers: McpServers
+    llms: LlmHosts
     policies: Policies
     turns: Turns
     messages: Messages
@@ -45,6 +49,8 @@ def wire(
 ) -> Services:
     """The services over an opened store and history; `client` speaks to the agents."""
     publisher = Publisher(history, store, clock)
+    entries = RegistryPublisher(history, store)
+    publishers = (publisher, entries)
     turns = Turns(config.turn_key, history, clock)
     return Services(
         config=config,
@@ -52,9 +58,11 @@ def wire(
         history=history,
         agents=Agents(history, store, publisher, clock),
         registration=Registration(config, history, publisher, clock),
+        mcp_servers=McpServers(config, history, entries, clock),
+        llms=LlmHosts(history, entries, clock),
         policies=Policies(history, store, publisher, clock),
         turns=turns,
         messages=Messages(turns, store, client),
-        health=Health(history, store, publisher),
-        reconciler=Reconciler(publisher, config.reconcile_every, config.republish_every),
+        health=Health(history, store, publishers),
+        reconciler=Reconciler(publishers, config.reconcile_every, config.republish_every),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaze_proxy.control.clock import Clock
 from amaze_proxy.control.errors import (
     NotApproved,
+    TurnInvalid,
     TurnsRefused,
     checked_id,
 )
@@ -17,7 +18,7 @@ from amaze_proxy.control.policies import parse
 from amaze_proxy.history.agents import AgentRecord
 from amaze_proxy.history.bundle import History
 from amaze_proxy.policy.model import Turns as TurnSource
-from amaze_proxy.policy.turn import Turn, mint
+from amaze_proxy.policy.turn import Turn, mint, verify
 from amaze_proxy.store.agents import AgentStatus
 
 # https://www.w3.org/TR/trace-context/#traceparent-header; all zeros are invalid ids
@@ -42,12 +43,17 @@ class Turns:
         self._history = history
         self._clock = clock
 
-    async def for_agent(self, agent_id: str, traceparent: str = "") -> Minted:
+    async def for_agent(
+        self, agent_id: str, traceparent: str = "", present: str | None = None
+    ) -> Minted:
         """A turn that the agent itself asks for: a message reached it directly.
 
-        It joins the trace of a valid W3C `traceparent`. Raises InvalidId, AgentNotFound,
-        AgentBarred, NotApproved, TurnsRefused, HistoryUnavailable.
+        It joins the trace of a valid W3C `traceparent`. `present` is the token of the turn that
+        the agent is in: its trace and depth are kept, however old it is, so that nobody gets rid
+        of `max_agent_depth` by asking for a new turn. Raises InvalidId, AgentNotFound,
+        AgentBarred, NotApproved, TurnInvalid, TurnsRefused, HistoryUnavailable.
         """
+        inside = None if present is None else self._shown(agent_id, present)
         await self.may_work(agent_id)
         active = await self._history.policies.active(agent_id)
         if active is not None and parse(active.document).turns is TurnSource.GATEWAY:
@@ -55,7 +61,7 @@ class Turns:
                 f"the policy of {agent_id} takes turns from the gateway alone: send the message "
                 f"through POST /agents/{agent_id}/messages, or set turns: any in the policy"
             )
-        return self.mint(agent_id, traceparent)
+        return self.mint(agent_id, traceparent, inside)
 
     async def may_work(self, agent_id: str) -> AgentRecord:
         """The agent, if it is approved. Raises as `for_agent` does."""
@@ -64,8 +70,9 @@ class Turns:
             raise NotApproved(f"{agent_id} waits for its approval: POST /agents/{agent_id}/approve")
         return record
 
-    def mint(self, agent_id: str, traceparent: str = "") -> Minted:
-        """A turn of `agent_id`, in the trace of `traceparent` or in a new one."""
+    def mint(self, agent_id: str, traceparent: str = "", inside: Turn | None = None) -> Minted:
+        """A turn of `agent_id`: `inside` the trace of another turn of it, in the one of
+        `traceparent`, or in a new one."""
         match = _TRACEPARENT.fullmatch(traceparent)
         turn = Turn(
             agent_id=agent_id,
@@ -74,4 +81,17 @@ class Turns:
             parent_span=match[2] if match else "",
             issued_ms=self._clock(),
         )
+        if inside is not None:
+            turn = replace(
+                turn,
+                trace_id=inside.trace_id,
+                parent_span=inside.parent_span,
+                depth=inside.depth,
+            )
         return Minted(turn, mint(self._key, turn))
+
+    def _shown(self, agent_id: str, token: str) -> Turn:
+        turn = verify(self._key, token)
+        if turn is None or turn.agent_id != agent_id:
+            raise TurnInvalid(f"X-Amaze-Turn is not a turn of {agent_id}: send its own, or none")
+        return turn

@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass
 from sqlmodel import Session, col, func, select
 
 from amaze_proxy.history.database import Database
+from amaze_proxy.history.names import free_name, take_name
 from amaze_proxy.history.policies import NewPolicy, add_version, withdraw
 from amaze_proxy.history.tables import AgentRow, ClaimRow, CredentialRow
+
+AGENT = "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +109,15 @@ class AgentHistory:
         """Replaces the agent by what `change` makes of it, in one transaction.
 
         `change` is pure: it sees None when there is no such agent, and raises to refuse. `policy`
-        is saved with it as the next version; a tombstone has its policy withdrawn.
+        is saved with it as the next version; a tombstone has its policy withdrawn. Raises NameHeld
+        when a new agent's id is the name of an MCP server or an LLM host.
         """
 
         def work(session: Session) -> AgentRecord:
             before = _load(session, agent_id, lock=True)
             after = change(before)
+            if before is None:
+                take_name(session, agent_id, AGENT)
             if after != before:
                 _save(session, before, after)
             if after.deleted:
@@ -140,6 +146,7 @@ class AgentHistory:
             row = session.get(AgentRow, agent_id, with_for_update=True)
             if row is not None and row.deleted:
                 session.delete(row)
+                free_name(session, agent_id, AGENT)
 
         await self._database.write(work)
 

@@ -13,6 +13,7 @@ from amaze_proxy.history.engine import make_engine
 from amaze_proxy.history.keys import KeyHistory
 from amaze_proxy.history.migrate import upgrade
 from amaze_proxy.history.policies import PolicyHistory
+from amaze_proxy.history.registry import RegistryHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class History:
     agents: AgentHistory
     policies: PolicyHistory
     keys: KeyHistory
+    registry: RegistryHistory
 
     async def ping(self) -> None:
         """Raises HistoryUnavailable when the database does not answer."""
@@ -40,7 +42,13 @@ async def open_history(url: str) -> History:
     """
     engine = await asyncio.to_thread(_migrated, url)
     database = Database(engine)
-    return History(database, AgentHistory(database), PolicyHistory(database), KeyHistory(database))
+    return History(
+        database,
+        AgentHistory(database),
+        PolicyHistory(database),
+        KeyHistory(database),
+        RegistryHistory(database),
+    )
 
 
 def _migrated(url: str) -> Engine:

@@ -17,3 +17,12 @@ class HistoryMisconfigured(HistoryError):
 
 class RowMissing(HistoryError):
     """What should be read is not there."""
+
+
+class NameHeld(HistoryError):
+    """The name belongs to something of another kind: `kind` is `agent`, `mcp` or `llm`."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(f"{name} is the name of another thing: {kind}")
+        self.name = name
+        self.kind = kind

@@ -24,7 +24,12 @@ def upgrade(engine: Engine) -> str:
     HistoryUnavailable, and HistoryMisconfigured for a schema that is newer than this program.
     """
     config = _config()
-    with translated(), engine.connect().execution_options(**{WRITES: True}) as connection:
+    # begun here: alembic would commit each migration by itself, and let another process in between
+    with (
+        translated(),
+        engine.connect().execution_options(**{WRITES: True}) as connection,
+        connection.begin(),
+    ):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         config.attributes["connection"] = connection
@@ -34,7 +39,6 @@ def upgrade(engine: Engine) -> str:
             raise HistoryMisconfigured(
                 "the database was written by a newer version of amaze: upgrade this installation"
             ) from error
-        connection.commit()
     return ScriptDirectory.from_config(config).get_current_head() or ""
 
 

@@ -50,6 +50,38 @@ class AgentRow(SQLModel, table=True):
     deleted: bool
 
 
+class NameRow(SQLModel, table=True):
+    """A name that is taken, and by what: agents, MCP servers and LLM hosts are all host names on
+    the wire, so no two of them may have the same."""
+
+    __tablename__ = "registered_name"
+
+    name: str = Field(primary_key=True, max_length=63)
+    kind: str = Field(max_length=16)
+
+
+class EntryRow(SQLModel, table=True):
+    """An MCP server or an LLM host. Lists of tools are JSON; `claim_ms` 0: no claim waits.
+    `deleted` as of an agent."""
+
+    __tablename__ = "registry_entry"
+
+    name: str = Field(primary_key=True, max_length=63)
+    kind: str = Field(max_length=16)
+    url: str
+    status: str = Field(max_length=16, index=True)
+    owner: str
+    dialect: str = Field(max_length=16)
+    tools: str = Field(sa_type=Text)
+    revision: int
+    created_ms: int = Field(sa_type=BigInteger)
+    updated_ms: int = Field(sa_type=BigInteger)
+    claim_url: str
+    claim_tools: str = Field(sa_type=Text)
+    claim_ms: int = Field(sa_type=BigInteger)
+    deleted: bool
+
+
 class CredentialRow(SQLModel, table=True):
     """A credential that works until `expires_ms` (0: until it is rotated)."""
 

@@ -5,20 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from amaze_proxy.pipeline.handling import as_event
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.policy.decision import Reason
-from amaze_proxy.protocols.llm.refusals import Refusal, error_body, error_headers
+from amaze_proxy.protocols import a2a, mcp
+from amaze_proxy.protocols.a2a import A2aRequest
+from amaze_proxy.protocols.llm.refusals import error_body, error_headers, stream_error
+from amaze_proxy.protocols.mcp import McpRequest
 from amaze_proxy.protocols.providers import Family
+from amaze_proxy.protocols.refusal import Refusal
 from amaze_proxy.protocols.strictjson import JsonValue
 from amaze_proxy.wire.ingress import Answer
 
 Headers = tuple[tuple[bytes, bytes], ...]
+_NEVER: Headers = ((b"x-should-retry", b"false"),)
 CHALLENGE: Headers = ((b"proxy-authenticate", b'Basic realm="aMaze agent credential"'),)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known of the call that is refused; empty where it is not known."""
+    """What is known of the call that is refused; empty where it is not known.
+
+    `spoken` is the request in the caller's protocol, `streams` whether its client takes events.
+    """
 
     decision_id: str
     agent_id: str = ""
@@ -26,6 +35,8 @@ class Context:
     provider: str = ""
     family: Family | None = None
     plain: bool = False  # AMAZE_DENY_STYLE=http
+    spoken: McpRequest | A2aRequest | None = None
+    streams: bool = False
 
 
 def describe(refused: Refused, context: Context) -> Refusal:
@@ -49,20 +60,46 @@ def describe(refused: Refused, context: Context) -> Refusal:
 def shape(refused: Refused, context: Context) -> Answer:
     """The whole HTTP answer."""
     refusal = describe(refused, context)
-    if context.family is None or context.plain:
-        body = _plain(refusal)
-        extra: Headers = ((b"x-should-retry", b"false"),)
-    else:
-        body = error_body(context.family, context.provider, refusal)
-        extra = error_headers(context.family, context.provider, refusal)
+    status, extra, body = _shaped(refused, refusal, context)
     headers = (
-        (b"content-type", b"application/json"),
+        *((b"content-type", b"application/json") for _ in range(bool(body))),
         *extra,
         *decision_headers("deny" if refused.denied else "allow", context.decision_id),
         (b"x-amaze-reason", refusal.reason.encode()),
-        *(CHALLENGE if refused.http_status == 407 else ()),
+        *(CHALLENGE if status == 407 else ()),
     )
-    return Answer(refused.http_status, reason_phrase(refused), headers, body)
+    return Answer(status, reason_phrase(refused, context), headers, body)
+
+
+def in_stream(refused: Refused, context: Context, *, begun: bool = True) -> bytes:
+    """The refusal inside a stream whose head, and if `begun` some of its body, was sent."""
+    refusal = describe(refused, context)
+    match context.spoken:
+        case McpRequest() as request:
+            return as_event(body) if (body := mcp.refusal_body(request, refusal)) else b""
+        case A2aRequest() as request:
+            return a2a.stream_refusal(request, refusal)
+        case _:
+            return stream_error(context.family, refusal, begun=begun)
+
+
+def _shaped(refused: Refused, refusal: Refusal, context: Context) -> tuple[int, Headers, bytes]:
+    """Status, headers and body in the caller's protocol."""
+    status = refused.http_status
+    if context.plain:
+        return status, _NEVER, _plain(refusal)
+    match context.spoken:
+        case McpRequest() as request if context.streams:
+            body = mcp.refusal_body(request, refusal)
+            # Any other status than these ends the session of most clients.
+            return (200 if body else 202), _NEVER, body
+        case A2aRequest() as request:
+            status, extra, body = a2a.refusal(request, refusal, status)
+            return status, (*extra, *_NEVER), body
+    if context.family is None:
+        return status, _NEVER, _plain(refusal)
+    body = error_body(context.family, context.provider, refusal)
+    return status, error_headers(context.family, context.provider, refusal), body
 
 
 def decision_headers(effect: str, decision_id: str) -> Headers:
@@ -73,10 +110,13 @@ def decision_headers(effect: str, decision_id: str) -> Headers:
     )
 
 
-def reason_phrase(refused: Refused) -> str:
-    """The one text that most clients show of a refused CONNECT."""
+def reason_phrase(refused: Refused, context: Context) -> str:
+    """The one text that some clients show: of a refused CONNECT, of A2A's REST and cards."""
     if refused.reason is Reason.INVALID_BEARER:
         return "Agent credential missing or invalid"
+    spoken = context.spoken
+    if isinstance(spoken, A2aRequest) and spoken.binding is not a2a.Binding.JSONRPC:
+        return f"Refused by aMaze: {refused.reason.value}"
     return ""
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
+from amaze_proxy.pipeline import a2a_calls, mcp_calls
+from amaze_proxy.pipeline.calls import UTF8, Call, Head, Way, with_query
+from amaze_proxy.pipeline.directory import HostPlace, authority_of
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.policy.decision import Reason
-from amaze_proxy.policy.request import CallKind, HttpCall, LlmCall, Resource
+from amaze_proxy.policy.request import CallKind, HttpCall, LlmCall
 from amaze_proxy.policy.usage import Charge
+from amaze_proxy.protocols import a2a, mcp
 from amaze_proxy.protocols.errors import Malformed, TooLarge
-from amaze_proxy.protocols.llm import LlmRequest, parse_request, wants_body
+from amaze_proxy.protocols.jsonrpc import read_body
+from amaze_proxy.protocols.llm import parse_request, wants_body
 from amaze_proxy.protocols.prices import Price
-from amaze_proxy.protocols.providers import LlmRoute, provider_of, route
+from amaze_proxy.protocols.providers import LlmRoute, dialect_route, provider_of, route
 from amaze_proxy.protocols.strictjson import decode_content
-from amaze_proxy.wire.authority import Authority
 
 _DEFAULT_PORT = {"http": 80, "https": 443}
-_UTF8 = frozenset(("charset=utf-8", 'charset="utf-8"', "charset=utf8"))
+_MOST_SNIFFED = 1 << 20  # bytes
 
 
 class Prices(Protocol):
@@ -26,42 +29,6 @@ class Prices(Protocol):
 
     def price(self, provider: str, model: str, input_tokens: int | None = None) -> Price | None: ...
     def worst_case(self, provider: str) -> Price: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The request before its body: where it goes and what is asked there."""
-
-    authority: Authority
-    method: str
-    path: str
-    headers: Mapping[bytes, bytes]
-    query: str = ""
-
-    @property
-    def request_target(self) -> str:
-        return f"{self.path}?{self.query}" if self.query else self.path
-
-    def text(self, name: bytes) -> str | None:
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A classified call. `llm` is the parsed request of a model call, None for any other."""
-
-    kind: CallKind
-    resource: Resource
-    target: str
-    charge: Charge = Charge()
-    body: bytes = b""  # as it came, of a model call
-    llm: LlmRequest | None = None
-    route: LlmRoute | None = None
-
-    @property
-    def provider(self) -> str:
-        return self.route.provider if self.route else ""
 
 
 def llm_route(head: Head) -> LlmRoute | None:
@@ -91,18 +58,71 @@ def llm_route(head: Head) -> LlmRoute | None:
     return found
 
 
-def classify_http(head: Head) -> Call:
-    """A call of any other host; its body is not looked into."""
+def host_route(head: Head, place: HostPlace) -> LlmRoute:
+    """The LLM API that is addressed at a registered host. Raises Refused."""
+    name, target = place.host.name, with_query(place.path, head.query)
+    found = dialect_route(place.host.dialect, name, head.method, target)
+    if found is None:
+        raise Refused(
+            Reason.LLM_NOT_ALLOWED,
+            f"{head.method} {place.path} of LLM host {name!r} is not a call that aMaze "
+            f"understands in the dialect {place.host.dialect!r}, so it cannot be decided",
+            advice="use one of the API paths that docs/compatibility.md lists",
+        )
+    return found
+
+
+def way_to_host(head: Head, place: HostPlace) -> Way:
+    """Where the registered host is: the path as it is below its base URL."""
+    base = urlsplit(place.host.url).path.rstrip("/")
+    path = with_query(base + place.path, head.query)
+    return Way(authority_of(place.host.url), path.encode("ascii", "replace"))
+
+
+def classify_http(head: Head, body: bytes | None = None) -> Call:
+    """A call of any other host; `body` where it was read already."""
     host = head.authority.host
-    return Call(CallKind.HTTP, HttpCall(host), head.authority.netloc)
+    return Call(CallKind.HTTP, HttpCall(host), head.authority.netloc, body=body)
 
 
-def classify_llm(head: Head, found: LlmRoute, body: bytes, prices: Prices, limit: int) -> Call:
-    """A model call. Raises Refused (`malformed-request`) when the body is not unambiguous."""
+def sniffed(head: Head, body: bytes) -> Call | None:
+    """A call that speaks MCP or A2A to a place that nobody registered, if it is one."""
+    try:
+        found = read_body(body)
+    except Malformed:
+        return None  # no server of these protocols would take it either
+    first = found[0] if isinstance(found, tuple) else found
+    if first.method in mcp.KNOWN_METHODS:
+        return mcp_calls.unknown_server(head, None if first is not found else first, body)
+    if first.method in a2a.KNOWN_METHODS:
+        return a2a_calls.unknown_agent(head, first, body)
+    return None
+
+
+def may_be_rpc(head: Head) -> bool:
+    """Whether the body of a request to any host is worth a look: a short POST of JSON."""
+    declared = (head.text(b"content-type") or "").partition(";")[0].strip().lower()
+    length = head.text(b"content-length") or ""
+    small = length.isdecimal() and int(length[:12]) <= _MOST_SNIFFED
+    return head.method == "POST" and declared == "application/json" and small
+
+
+def classify_llm(
+    head: Head,
+    found: LlmRoute,
+    body: bytes,
+    prices: Prices,
+    limit: int,
+    place: HostPlace | None = None,
+) -> Call:
+    """A model call, of a provider or of a registered host (`place`).
+
+    Raises Refused (`malformed-request`) when the body is not unambiguous.
+    """
     try:
         _check_media_type(head, found)
         plain = decode_content(body, head.text(b"content-encoding"), limit)
-        request = parse_request(found.family, plain, head.method)
+        request = parse_request(found.family, plain, head.method, found.model)
     except TooLarge as error:
         raise Refused(Reason.REQUEST_TOO_LARGE, str(error)) from None
     except Malformed as error:
@@ -124,7 +144,17 @@ def classify_llm(head: Head, found: LlmRoute, body: bytes, prices: Prices, limit
         input_price=price.input,
         output_price=price.output,
     )
-    return Call(CallKind.LLM, resource, head.authority.netloc, charge, body, request, found)
+    return Call(
+        CallKind.LLM,
+        resource,
+        place.host.name if place else head.authority.netloc,
+        charge,
+        body,
+        llm=request,
+        route=found,
+        entry=place.host.name if place else "",
+        way=way_to_host(head, place) if place else None,
+    )
 
 
 def _check_media_type(head: Head, found: LlmRoute) -> None:
@@ -134,7 +164,7 @@ def _check_media_type(head: Head, found: LlmRoute) -> None:
     if declared is None or not wants_body(found.family):
         return
     kind, *parameters = (part.strip().lower() for part in declared.split(";"))
-    others = [part for part in parameters if part.startswith("charset") and part not in _UTF8]
+    others = [part for part in parameters if part.startswith("charset") and part not in UTF8]
     if kind != "application/json" or others:
         raise Malformed(f"the Content-Type {declared[:80]!r} is not application/json in UTF-8")
 

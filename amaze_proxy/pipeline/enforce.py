@@ -1,55 +1,56 @@
-"""Decide and admit: the verdict of the policy, then the store's atomic check and reservation."""
+"""Decide and admit: the verdict of the policy, then the store's atomic check and reservation.
+
+What is registered (an MCP server, an LLM host, another agent) is looked up in the store in the
+same round trip as the admission, so that what was registered a moment ago is what counts.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from amaze_proxy.pipeline.classify import Call
-from amaze_proxy.pipeline.identity import Claim
+from amaze_proxy.pipeline.a2a_calls import Hopping, reached
+from amaze_proxy.pipeline.asking import Asking, Attempt
+from amaze_proxy.pipeline.calls import Call
+from amaze_proxy.pipeline.conversation import Conversation
 from amaze_proxy.pipeline.line import Line
+from amaze_proxy.pipeline.looks import Seen, ask, conversation_of
 from amaze_proxy.pipeline.policies import InForce
 from amaze_proxy.pipeline.refusal import Refused, from_admission
 from amaze_proxy.policy.decide import decide
-from amaze_proxy.policy.decision import Decision, Reason
+from amaze_proxy.policy.decision import Decision, Effect, Reason
 from amaze_proxy.policy.model import UnknownPrice
-from amaze_proxy.policy.request import AccessRequest, LlmCall
+from amaze_proxy.policy.request import (
+    AccessRequest,
+    AgentCall,
+    AgentLook,
+    DiscoveryCall,
+    LlmCall,
+    Resource,
+)
 from amaze_proxy.policy.usage import Charge
 from amaze_proxy.store.admission import Admission, Admitted, Outcome
+from amaze_proxy.store.peers import Callee
 
 _MOST_RELOADS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class TurnClaim:
-    """The turn of a call: a signed one, or the agent's ambient turn."""
-
-    turn_id: str = ""
-    trace_id: str = ""
-    parent_span: str = ""
-
-    @property
-    def ambient(self) -> bool:
-        return not self.turn_id
-
-
-@dataclass(slots=True)
-class Attempt:
-    """The last admission that was asked for, whether or not its answer came."""
-
-    admission: Admission | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision with the policy it was made by and what the store reserved for it."""
+    """A decision with the policy it was made by and what the store reserved for it.
+
+    `hop` is what is known of the callee of a call to an agent.
+    """
 
     in_force: InForce
     decision: Decision
     admitted: Admitted
     charge: Charge
+    conversation: Conversation
+    hop: Hopping | None = None
 
     @property
     def alerts(self) -> tuple[str, ...]:
+        """Reasons for which it would have been refused, where breaches pass."""
         found = (*self.decision.alerts, *self.admitted.alerts)
         return tuple(dict.fromkeys(reason.value for reason in found))
 
@@ -62,74 +63,128 @@ class Verdict:
         return first.value if first else ""
 
 
-async def judge(
-    line: Line, decision_id: str, claim: Claim, call: Call, turn: TurnClaim, attempt: Attempt
-) -> tuple[Verdict, Refused | None]:
+async def judge(line: Line, asking: Asking, attempt: Attempt) -> tuple[Verdict, Refused | None]:
     """The verdict, and the refusal that it means (None: pass). Raises StoreUnavailable.
 
     A policy that changes while this runs is loaded anew and decided by again, before anything is
     forwarded.
     """
-    in_force = await line.policies.get(claim.agent_id)
+    who = asking.who
+    in_force = await line.policies.get(who.agent_id)
+    callers = await _callers(line, asking.call)
+    depth = asking.turn.depth
     for _ in range(_MOST_RELOADS):
-        decision = decide(AccessRequest(claim.agent_id, call.resource), in_force.policy)
-        charge = _charge(call, in_force)
-        admission = _admission(decision_id, claim, call, turn, in_force, decision, charge)
+        decision = _decide(asking, in_force, callers, depth)
+        admission = _admission(asking, in_force, decision)
         attempt.admission = admission
-        admitted = await line.gate.admit(admission)
-        _remember(line, claim, admitted)
-        if admitted.outcome is not Outcome.STALE:
-            verdict = Verdict(in_force, decision, admitted, charge)
-            return verdict, _refusal(verdict, claim.agent_id)
-        in_force = await line.policies.reload(claim.agent_id)
+        admitted, seen = await ask(line, asking, admission, decision, attempt)
+        if admitted.outcome is Outcome.STALE:
+            in_force = await line.policies.reload(who.agent_id)
+            continue
+        known = (callers, depth)
+        conversation = conversation_of(asking, admitted)
+        depth = conversation.depth
+        if seen.callee is not None:
+            callers = await _current(line, seen.callee)
+        if (callers, depth) != known:
+            again = _decide(asking, in_force, callers, depth)
+            if again.allowed and not decision.allowed:
+                continue  # nothing was reserved for the denial
+            decision = again
+        hop = None
+        if seen.callee is not None:
+            way = asking.call.way
+            hop = reached(seen.callee, way.path if way else b"/")
+        charge = _charge(asking.call, in_force)
+        verdict = Verdict(in_force, decision, admitted, charge, conversation, hop)
+        return verdict, _refusal(verdict, asking, seen)
     raise Refused(Reason.INTERNAL_ERROR, "the policy changed faster than it could be read")
 
 
-async def authenticate(line: Line, claim: Claim, decision_id: str) -> Admitted:
-    """What the store says of the credential and its agent; reserves nothing.
+# -- the decision -----------------------------------------------------------------------------
 
-    Raises StoreUnavailable.
-    """
-    admitted = await line.gate.admit(
-        Admission(
-            decision_id=decision_id,
-            agent_id=claim.agent_id,
-            credential_sha256=claim.credential_sha256,
-            policy_version=-1,  # no version: only the credential matters here
-            turn_id="",
-            check_only=True,
+
+def _decide(
+    asking: Asking, in_force: InForce, callers: frozenset[str] | None, depth: int
+) -> Decision:
+    """The verdict on the call and on all that must be allowed besides; the first denial counts."""
+    agent_id = asking.who.agent_id
+    resource = _filled(asking.call.resource, callers, depth)
+    decision = decide(AccessRequest(agent_id, resource), in_force.policy)
+    if asking.call.barred:
+        return _barred(asking.call, asking.call.barred, decision)
+    for other in asking.call.also:
+        if not decision.allowed:
+            break
+        further = decide(AccessRequest(agent_id, other), in_force.policy)
+        if not further.allowed:
+            return replace(further, obligations=decision.obligations)
+        decision = replace(
+            decision,
+            alerts=tuple(dict.fromkeys((*decision.alerts, *further.alerts))),
+            would_deny=decision.would_deny or further.would_deny,
         )
+    return decision
+
+
+def _barred(call: Call, why: Refused, decision: Decision) -> Decision:
+    """The denial, or what a policy that lets breaches pass makes of it."""
+    duty = decision.obligations
+    denial = replace(
+        decision, effect=Effect.DENY, reason=why.reason, message=why.message, advice=why.advice
     )
-    _remember(line, claim, admitted)
-    return admitted
+    if not call.strays or not decision.allowed:
+        return denial
+    if duty.shadow:
+        return replace(decision, would_deny=why.reason)
+    if not duty.violation_blocks:
+        return replace(decision, alerts=(why.reason, *decision.alerts))
+    return denial
 
 
-def is_own(admitted: Admitted) -> bool:
-    """Whether the credential is the agent's own, so that the call is the agent's.
-
-    It is not when it is unknown, nor when it belongs to a registration under the agent's name
-    that still waits beside the agent: the store tells no session for that.
-    """
-    if admitted.reason is Reason.AGENT_NOT_APPROVED:
-        return admitted.session_id != ""
-    return admitted.reason is not Reason.INVALID_BEARER
-
-
-def _remember(line: Line, claim: Claim, admitted: Admitted) -> None:
-    if admitted.reason is Reason.INVALID_BEARER:
-        line.verified.forget(claim)
-    elif admitted.reason is not Reason.AGENT_NOT_APPROVED:
-        line.verified.note(claim)
+def _filled(resource: Resource, callers: frozenset[str] | None, depth: int) -> Resource:
+    """The resource with what only the callee's policy and the turn know."""
+    match resource:
+        case AgentCall(callee=callee):
+            return AgentCall(callee, callers, depth + 1)
+        case AgentLook(callee=callee):
+            return AgentLook(callee, callers)
+        case _:
+            return resource
 
 
-def _refusal(verdict: Verdict, agent_id: str) -> Refused | None:
+async def _callers(line: Line, call: Call) -> frozenset[str] | None:
+    """The callee's list of callers, as last seen."""
+    if not call.callee or call.barred:
+        return None
+    return _listed(await line.policies.get(call.callee))
+
+
+async def _current(line: Line, callee: Callee) -> frozenset[str] | None:
+    """The callee's list of callers, of the version that the store has now."""
+    known = await line.policies.get(callee.agent_id)
+    if known.version != callee.policy_version:
+        known = await line.policies.reload(callee.agent_id)
+    return _listed(known)
+
+
+def _listed(in_force: InForce) -> frozenset[str] | None:
+    policy = in_force.policy
+    if policy is None or policy.allowed_callers is None:
+        return None
+    return frozenset(policy.allowed_callers)
+
+
+def _refusal(verdict: Verdict, asking: Asking, seen: Seen) -> Refused | None:
     decision, admitted = verdict.decision, verdict.admitted
     if admitted.outcome is Outcome.REFUSED:
-        return from_admission(admitted, agent_id)
+        return from_admission(admitted, asking.who.agent_id)
+    if seen.refused:
+        return seen.refused
     if not decision.allowed:
         reason = decision.reason or Reason.INTERNAL_ERROR
         return Refused(reason, decision.message, decision.advice, limits=admitted.limits)
-    return None
+    return verdict.hop.refused if verdict.hop else None
 
 
 def _charge(call: Call, in_force: InForce) -> Charge:
@@ -144,31 +199,25 @@ def _charge(call: Call, in_force: InForce) -> Charge:
     return call.charge
 
 
-def _admission(
-    decision_id: str,
-    claim: Claim,
-    call: Call,
-    turn: TurnClaim,
-    in_force: InForce,
-    decision: Decision,
-    charge: Charge,
-) -> Admission:
+def _admission(asking: Asking, in_force: InForce, decision: Decision) -> Admission:
+    call, turn = asking.call, asking.turn
     duty = decision.obligations
     policy = in_force.policy
     detects = policy is not None and policy.turn_detection.value == "user_message"
     return Admission(
-        decision_id=decision_id,
-        agent_id=claim.agent_id,
-        credential_sha256=claim.credential_sha256,
+        decision_id=asking.decision_id,
+        agent_id=asking.who.agent_id,
+        credential_sha256=asking.who.credential_sha256,
         policy_version=in_force.version,
         turn_id=turn.turn_id,
         limits=duty.limits,
-        charge=charge,
+        charge=_charge(call, in_force),
         graph=duty.graph,
         budget_blocks=duty.budget_blocks,
         violation_blocks=duty.violation_blocks,
         lower_output_limit=duty.lower_output_limit,
         check_only=not decision.allowed,
+        discovery=isinstance(call.resource, DiscoveryCall),
         ambient=turn.ambient,
         user_message=turn.ambient and detects and call.llm is not None and call.llm.user_message,
         shadow=duty.shadow,

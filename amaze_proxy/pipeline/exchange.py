@@ -6,40 +6,46 @@ Every way out goes through `_settle`, once; nothing is forwarded before `judge` 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from amaze_proxy.pipeline import answer, classify
+from amaze_proxy.pipeline import a2a_calls, answer, classify, mcp_calls
+from amaze_proxy.pipeline.asked import refuse_asked
+from amaze_proxy.pipeline.asking import Asking, Attempt, TurnClaim
+from amaze_proxy.pipeline.batch import Batch, run_batch
+from amaze_proxy.pipeline.calls import Call, Head
 from amaze_proxy.pipeline.capture import Capture
-from amaze_proxy.pipeline.classify import Call, Head
-from amaze_proxy.pipeline.enforce import (
-    Attempt,
-    TurnClaim,
-    Verdict,
-    authenticate,
-    is_own,
-    judge,
-)
+from amaze_proxy.pipeline.enforce import Verdict, judge
 from amaze_proxy.pipeline.evidence import Evidence
+from amaze_proxy.pipeline.handling import EVENT_STREAM, Handling, Passing
 from amaze_proxy.pipeline.identity import BadCredential, Claim, claim
+from amaze_proxy.pipeline.intake import Intake
+from amaze_proxy.pipeline.legacy import send_round
 from amaze_proxy.pipeline.line import Line
-from amaze_proxy.pipeline.refusal import Refused, from_admission, from_fault
+from amaze_proxy.pipeline.llm_calls import LlmHandling
+from amaze_proxy.pipeline.looks import authenticate, is_own
+from amaze_proxy.pipeline.refusal import Refused, from_admission
 from amaze_proxy.pipeline.relay import Abort, Relay
 from amaze_proxy.pipeline.usage import Used
 from amaze_proxy.policy.decision import Reason
+from amaze_proxy.policy.request import AgentCall
 from amaze_proxy.policy.turn import verify
-from amaze_proxy.protocols.llm.refusals import stream_error
+from amaze_proxy.protocols.mcp import Asked
 from amaze_proxy.store.admission import Outcome, Settlement
 from amaze_proxy.store.errors import StoreUnavailable
-from amaze_proxy.wire.ingress import BodyFault, ClientDisconnected, Ingress
+from amaze_proxy.wire.ingress import Answer, ClientDisconnected, Ingress
+
+T = TypeVar("T")
+Headers = list[tuple[bytes, bytes]]
 
 log = logging.getLogger("amaze.proxy")
+# What a call is refused for that goes to a place which is not registered.
+_OF_STRAYS = (Reason.HOST_NOT_ALLOWED, Reason.MCP_NOT_ALLOWED, Reason.NOT_ALLOWED)
 # A turn's counters live this long in the store; an older token would find them gone.
 TURN_LIFETIME_MS = 24 * 3600 * 1000
 _REMEMBERED_S = 3600.0
@@ -51,14 +57,20 @@ class Exchange:
     """The state of one call on its way."""
 
     def __init__(
-        self, line: Line, ingress: Ingress, scope: Scope, receive: Receive, send: Send
+        self,
+        line: Line,
+        ingress: Ingress,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        in_batch: bool = False,
     ) -> None:
+        """`in_batch`: it is one message of a batch, so that its refusal is a message too."""
         if ingress.authority is None:
             raise ValueError("an exchange has a target")
         rules = line.rules
         self._line = line
         self._ingress = ingress
-        self._receive = receive
         self._send = send
         self._scope = scope
         raw_headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -72,6 +84,7 @@ class Exchange:
             path=self.head.path[:2048],
             target=ingress.authority.netloc,
         )
+        self._intake = Intake(line, self.head, raw_headers, receive, self.evidence)
         self._claim: Claim | None = None
         self._turn = TurnClaim()
         self._call: Call | None = None
@@ -80,6 +93,7 @@ class Exchange:
         self._relay: Relay | None = None
         self._leave: Callable[[], None] | None = None
         self._settled = False
+        self._in_batch = in_batch
 
     async def run(self) -> None:
         """Walk the line to its one exit."""
@@ -105,21 +119,82 @@ class Exchange:
     async def _walk(self, who: Claim) -> None:
         try:
             self._turn = self._read_turn(who)
-            call = self._call = await self._classify(who)
+            call = await self._intake.classify(who)
+            if isinstance(call, Call):
+                self._call = call
         except Refused as refused:
             raise await self._after_authentication(who, refused) from None
-        self.evidence.kind = call.kind
-        self.evidence.target = call.target
-        self.evidence.model = call.llm.model if call.llm else ""
-        verdict, refusal = await judge(
-            self._line, self.evidence.decision_id, who, call, self._turn, self._attempt
-        )
-        self._note(verdict, who)
-        if refusal:
-            raise refusal
+        if isinstance(call, Batch):
+            await run_batch(call, self._scope, self._child, self._send)
+            return
+        verdict = await self._judged(who, call)
         self._leave = self._line.in_flight.enter(who.agent_id)
-        self._relay = Relay(self._line, self._scope, self._send, self.evidence, call, verdict)
-        await self._relay.run(who.agent_id, self._body(), self._settle)
+        call = self._call or call
+        handling, told = self._handling(call, verdict), self._told(call, verdict)
+        relay = self._relay = Relay(
+            self._line, self._scope, self._send, self.evidence, call, handling, told, self._asked
+        )
+        await relay.run(who.agent_id, self._intake.body(), self._settle)
+
+    async def _judged(self, who: Claim, call: Call) -> Verdict:
+        """The verdict that lets the call pass. Raises Refused."""
+        for last in (False, True):
+            self._describe(call)
+            asking = Asking(self.evidence.decision_id, self.evidence.span_id, who, self._turn, call)
+            verdict, refusal = await judge(self._line, asking, self._attempt)
+            self._note(verdict, who)
+            if refusal is None:
+                if verdict.hop is not None and verdict.hop.way is not None:
+                    self._call = call.sent(verdict.hop.way)
+                return verdict
+            # What was registered a moment ago may not be in this worker's copy yet.
+            strays = refusal.reason in _OF_STRAYS and not (call.entry or call.callee)
+            if last or not strays or not await self._line.directory.refresh():
+                raise refusal
+            again = await self._intake.classify(who)
+            if isinstance(again, Batch):
+                raise refusal
+            call = self._call = again
+        raise AssertionError("the second refusal is final")
+
+    def _describe(self, call: Call) -> None:
+        evidence = self.evidence
+        evidence.kind, evidence.target = call.kind, call.target
+        evidence.model, evidence.tool = call.model, call.tool
+        if call.rpc_method:
+            evidence.method = call.rpc_method[:256]
+
+    def _handling(self, call: Call, verdict: Verdict) -> Handling:
+        line = self._line
+        if call.llm is not None:
+            return LlmHandling(call, call.llm, verdict, line.prices)
+        if call.a2a is not None and call.callee:
+            return a2a_calls.A2aHandling(call, call.a2a, self.head)
+        if call.entry:
+            may = mcp_calls.AgentMay(self.evidence.agent_id, call.entry, verdict.in_force.policy)
+            return mcp_calls.McpHandling(call, self.head, may, line.seal)
+        return Passing()
+
+    def _told(self, call: Call, verdict: Verdict) -> Headers:
+        """What of ours the target gets: a callee, who calls it and in which turn."""
+        if verdict.hop is None or not isinstance(call.resource, AgentCall):
+            return []
+        return a2a_calls.told_to_callee(
+            self._line.rules.turn_key,
+            self.evidence.agent_id,
+            verdict.hop.callee,
+            self.evidence.trace_id,
+            self.evidence.span_id,
+            verdict.conversation.depth + 1,
+        )
+
+    async def _asked(self, asked: Sequence[Asked]) -> None:
+        if self._call is not None:
+            await refuse_asked(self._line, self._scope, self.evidence, self._call, asked)
+
+    def _child(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
+        """The line of one message of a batch."""
+        return Exchange(self._line, self._ingress, scope, receive, send, in_batch=True)
 
     # -- who, which turn, what ------------------------------------------------------------------
 
@@ -144,55 +219,7 @@ class Exchange:
             raise Refused(Reason.INVALID_TURN, "X-Amaze-Turn is not a turn of this agent")
         if time.time() * 1000 - turn.issued_ms > TURN_LIFETIME_MS:
             raise Refused(Reason.INVALID_TURN, "X-Amaze-Turn is older than 24 hours")
-        return TurnClaim(turn.turn_id, turn.trace_id, turn.parent_span)
-
-    async def _classify(self, who: Claim) -> Call:
-        found = classify.llm_route(self.head)
-        if found is None:
-            return classify.classify_http(self.head)
-        rules = self._line.rules
-        body = await self._whole_body(who, rules.request_body_max)
-        return classify.classify_llm(
-            self.head, found, body, self._line.prices, rules.request_body_max
-        )
-
-    async def _whole_body(self, who: Claim, limit: int) -> bytes:
-        """The body, of which strangers send little: it is held and parsed before the store has
-        said who this is, and must not cost others their memory or their time."""
-        known = self._line.verified.within(who, _KNOWN_S)
-        parts: list[bytes] = []
-        async for part in self._body():
-            parts.append(part)
-            if not known and self.evidence.input.size > _STRANGERS_BODY:
-                await self._let_upload(who)
-                known = True
-            if self.evidence.input.size > limit:
-                raise Refused(
-                    Reason.REQUEST_TOO_LARGE, f"the request body is larger than {limit} bytes"
-                )
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    async def _let_upload(self, who: Claim) -> None:
-        """Raises Refused for a caller that may not call at all."""
-        answered = await authenticate(self._line, who, self.evidence.decision_id)
-        if answered.outcome is Outcome.REFUSED:
-            raise from_admission(answered, who.agent_id)
-
-    async def _body(self) -> AsyncIterator[bytes]:
-        """The request body as it arrives, captured. After it was read whole, nothing."""
-        while True:
-            try:
-                message = await self._receive()
-            except BodyFault as error:
-                raise from_fault(error.fault) from None
-            if message["type"] == "http.disconnect":
-                raise asyncio.CancelledError
-            data: bytes = message.get("body", b"")
-            if data:
-                self.evidence.input.add(data)
-                yield data
-            if not message.get("more_body", False):
-                return
+        return TurnClaim(turn.turn_id, turn.trace_id, turn.parent_span, turn.depth)
 
     async def _after_authentication(self, who: Claim, refused: Refused) -> Refused:
         """The refusal, or the one that the credential deserves: strangers learn nothing else."""
@@ -214,9 +241,7 @@ class Exchange:
         evidence.would_deny = verdict.would_deny
         evidence.session_id = admitted.session_id
         evidence.turn_id = admitted.turn_id or self._turn.turn_id
-        evidence.trace_id = self._turn.trace_id or _ambient_trace(
-            who.agent_id, admitted.session_id, evidence.turn_id
-        )
+        evidence.trace_id = verdict.conversation.trace_id
 
     def _attribute(self) -> None:
         """Whose call it was, as far as this worker knows without the store."""
@@ -242,6 +267,8 @@ class Exchange:
         if self._relay and self._relay.started:
             await self._break_off(self._relay, refused)
         shaped = answer.shape(refused, self._context())
+        if self._call is not None and self._call.legacy:
+            shaped = await self._sent_round(shaped, self._call)
         evidence.status = shaped.status
         evidence.output.add(shaped.body)
         await self._settle_anyhow()
@@ -255,13 +282,19 @@ class Exchange:
         )
         await self._send({"type": "http.response.body", "body": shaped.body})
 
+    async def _sent_round(self, shaped: Answer, call: Call) -> Answer:
+        """A refusal on HTTP+SSE: its client reads answers on the other stream alone."""
+        request = call.mcp
+        if request is None or self._line.rules.plain_denials:
+            return shaped
+        return await send_round(self._line, self._scope, self.evidence, call, shaped)
+
     async def _break_off(self, relay: Relay, refused: Refused) -> NoReturn:
         """The answer has begun: say it in the stream's own way, then cut the connection."""
         context = self._context()
         await self._settle_anyhow()
         if relay.streaming:
-            words = answer.describe(refused, context)
-            await relay.push(stream_error(context.family, words))
+            await relay.push(answer.in_stream(refused, context, begun=relay.begun))
         raise Abort
 
     async def _cancelled(self) -> None:
@@ -295,7 +328,14 @@ class Exchange:
             provider=route.provider if route else "",
             family=route.family if route else None,
             plain=self._line.rules.plain_denials,
+            spoken=(call.mcp or call.a2a) if call else None,
+            streams=self._takes_messages(call),
         )
+
+    def _takes_messages(self, call: Call | None) -> bool:
+        """Whether the client reads a refusal as a message of its protocol, with status 200."""
+        legacy = call is not None and call.legacy
+        return self._in_batch or legacy or self.head.accepts(EVENT_STREAM)
 
     async def _settle(self, used: Used | None) -> None:
         """Charge and record, exactly once. `used` None: nothing was used, give all back."""
@@ -327,22 +367,27 @@ class Exchange:
         )
         # Begun, it is written even if this task is cancelled: whoever leaves now is still charged.
         try:
-            await self._line.gate.settle(settlement)
+            ending = self._end_hop(reached=used is not None)
+            await asyncio.gather(self._line.gate.settle(settlement), ending)
         except StoreUnavailable:
             log.critical("decision %s: neither store nor journal took it", record.decision_id)
             raise
         provider = self._call.provider if self._call else ""
-        self._line.spans.emit(record, self._turn.parent_span, provider)
+        parent = self._verdict.conversation.parent_span if self._verdict else ""
+        self._line.spans.emit(record, parent or self._turn.parent_span, provider)
+
+    async def _end_hop(self, reached: bool) -> None:
+        """The message is handled: the callee's ambient calls are its own again."""
+        if self._attempt.hopped:
+            with suppress(StoreUnavailable):  # it ends by itself then
+                await self._line.peers.hop_end(
+                    self._attempt.hopped, self.evidence.decision_id, reached=reached
+                )
 
 
 def _path(scope: Scope) -> str:
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw.partition(b"?")[0].decode("ascii", "replace")
-
-
-def _ambient_trace(agent_id: str, session_id: str, turn_id: str) -> str:
-    text = f"{agent_id}\0{session_id}\0{turn_id}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _store_away(error: StoreUnavailable) -> Refused:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaze_proxy.pipeline import answer
 from amaze_proxy.pipeline.capture import Capture
-from amaze_proxy.pipeline.enforce import authenticate, is_own
 from amaze_proxy.pipeline.evidence import Evidence, new_id
 from amaze_proxy.pipeline.identity import BadCredential, Claim, claim
 from amaze_proxy.pipeline.line import Line
+from amaze_proxy.pipeline.looks import authenticate, is_own
 from amaze_proxy.pipeline.refusal import Refused, from_admission, from_fault
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.store.admission import Admitted, Settlement

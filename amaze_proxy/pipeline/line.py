@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from amaze_proxy.pipeline.conversation import Ambients
+from amaze_proxy.pipeline.directory import Directory
 from amaze_proxy.pipeline.inflight import InFlight
 from amaze_proxy.pipeline.policies import PolicyCache
+from amaze_proxy.pipeline.seal import Seal
 from amaze_proxy.pipeline.strangers import Strangers
 from amaze_proxy.pipeline.verified import Verified
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.protocols.prices import PriceBook
 from amaze_proxy.store.admission import Gate
+from amaze_proxy.store.peers import Callee, Hop
+from amaze_proxy.store.registry import LlmHost, McpServer
 from amaze_proxy.wire.authority import Authority
 from amaze_proxy.wire.upstream import Target, Upstreams
 
@@ -34,12 +40,23 @@ class Rules:
     request_body_max: int = 67_108_864
     answer_body_max: int = 67_108_864
 
-    def target(self, authority: Authority, owner: str) -> Target:
-        """Where a call to `authority` is dialled; a place that the operator set may be private."""
+    def target(self, authority: Authority, owner: str, private: bool = False) -> Target:
+        """Where a call to `authority` is dialled; a place that the operator set or that is
+        registered may be `private`."""
         place = self.places.get(f"{authority.host}:{authority.port}") or self.places.get(
             authority.host
         )
-        return Target(authority, place, allow_private=place is not None, owner=owner)
+        return Target(authority, place, allow_private=private or place is not None, owner=owner)
+
+
+class Peers(Protocol):
+    """What the store knows of the places that calls go to; `store.peers` is one."""
+
+    async def hop(self, hop: Hop) -> Callee: ...
+    async def look(self, callee: str) -> Callee: ...
+    async def hop_end(self, callee: str, decision_id: str, *, reached: bool = True) -> None: ...
+    async def mcp(self, name: str) -> McpServer | None: ...
+    async def llm(self, name: str) -> LlmHost | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +69,10 @@ class Line:
     upstreams: Upstreams
     rules: Rules
     in_flight: InFlight
+    directory: Directory
+    peers: Peers
+    seal: Seal
     spans: Spans = field(default_factory=Spans)
     verified: Verified = field(default_factory=Verified)
     strangers: Strangers = field(default_factory=Strangers)
+    ambients: Ambients = field(default_factory=Ambients)

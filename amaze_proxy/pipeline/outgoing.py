@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
-from amaze_proxy.pipeline.classify import Call
+from amaze_proxy.pipeline.calls import Call
 from amaze_proxy.pipeline.enforce import Verdict
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.policy.decision import Reason
@@ -38,7 +38,9 @@ def edited_body(call: Call, verdict: Verdict) -> bytes | None:
         stream=False if duty.block_streaming and call.llm.stream else None,
         output_limit=granted if granted >= 0 else None,
     )
-    if body is not None and _gist(parse_request(call.route.family, body)) != _gist(call.llm):
+    if body is not None and _gist(
+        parse_request(call.route.family, body, model=call.route.model)
+    ) != _gist(call.llm):
         raise Refused(Reason.INTERNAL_ERROR, "the edited request is not the one decided on")
     return body
 

@@ -7,22 +7,22 @@ always one that is recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from starlette.types import Scope, Send
 
 from amaze_proxy.pipeline.answer import decision_headers
-from amaze_proxy.pipeline.classify import Call
-from amaze_proxy.pipeline.enforce import Verdict
+from amaze_proxy.pipeline.calls import Call, Way
 from amaze_proxy.pipeline.evidence import Evidence
+from amaze_proxy.pipeline.handling import Handling, Reader
 from amaze_proxy.pipeline.line import Line
-from amaze_proxy.pipeline.outgoing import Content, content_of, edited_body, forward_headers
+from amaze_proxy.pipeline.outgoing import Content, content_of, forward_headers
 from amaze_proxy.pipeline.refusal import Refused
-from amaze_proxy.pipeline.usage import Used, measure
+from amaze_proxy.pipeline.usage import Used
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.protocols.errors import Malformed
-from amaze_proxy.protocols.llm import LlmRequest, Meter, Tally, meter, read_answer, reframe
+from amaze_proxy.protocols.mcp import Asked
 from amaze_proxy.protocols.strictjson import decode_content
 from amaze_proxy.wire.authority import Authority
 from amaze_proxy.wire.upstream import (
@@ -34,10 +34,11 @@ from amaze_proxy.wire.upstream import (
 )
 
 Settle = Callable[[Used | None], Awaitable[None]]
+OnAsked = Callable[[Sequence[Asked]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _AFTER_END_S = 1.0  # how long the rest of a finished stream is waited for, to reuse its connection
-_EVENT_STREAM = b"text/event-stream"
+_OF_THE_BODY = (b"content-type", b"content-encoding")
 
 
 class Abort(Exception):
@@ -48,33 +49,42 @@ class Relay:
     """One forwarded call. `run` ends it; `used` may be asked at any time."""
 
     def __init__(
-        self, line: Line, scope: Scope, send: Send, evidence: Evidence, call: Call, verdict: Verdict
+        self,
+        line: Line,
+        scope: Scope,
+        send: Send,
+        evidence: Evidence,
+        call: Call,
+        handling: Handling,
+        told: Headers,
+        on_asked: OnAsked,
     ) -> None:
+        """`told` are headers of ours that this target, and no other, gets; `on_asked` takes what
+        the target asked of the client and may not."""
         self._line = line
         self._scope = scope
         self._send = send
         self._evidence = evidence
         self._call = call
-        self._verdict = verdict
-        self._tally: Tally | None = None
-        self._meter: Meter | None = None
+        self._handling = handling
+        self._told = told
+        self._on_asked = on_asked
         self._reached = False  # the target may have done work
         self._failed = False  # the target answered with an error of its own
         self.started = False
         self.streaming = False
+        self.begun = False  # some of the answer's body was sent
 
     def used(self) -> Used | None:
         """What the call used so far; None: nothing was asked of the target."""
         if not self._reached:
             return None
-        if self._failed:
-            return Used(burn_step=False)
-        tally = self._meter.tally() if self._meter else self._tally
-        return measure(self._call, tally, self._line.prices, self._verdict.charge)
+        return Used(burn_step=False) if self._failed else self._handling.used()
 
     async def push(self, data: bytes, more: bool = True) -> None:
         """More of an answer that has begun."""
         if data:
+            self.begun = True
             self._evidence.output.add(data)
             self._evidence.first_byte()
         if data or not more:
@@ -82,9 +92,9 @@ class Relay:
 
     async def run(self, owner: str, body: AsyncIterator[bytes], settle: Settle) -> None:
         """Forward, relay, settle. Raises Refused, also after the answer has begun."""
-        edited = edited_body(self._call, self._verdict)
-        content: Content = self._call.body if edited is None else edited
-        if self._call.llm is None:
+        edited = self._handling.edited()
+        content: Content | None = self._call.body if edited is None else edited
+        if content is None:
             content = await content_of(body)
         response = await self._dial(owner, content, edited is not None)
         try:
@@ -99,19 +109,20 @@ class Relay:
             await response.aclose()
 
     async def _dial(self, owner: str, content: Content, edited: bool) -> UpstreamResponse:
-        authority: Authority = self._scope["extensions"]["amaze"].authority
         evidence = self._evidence
+        way = self._way()
         headers = forward_headers(
             self._scope["headers"], evidence.trace_id, evidence.span_id, edited
         )
         self._reached = True
         try:
             return await self._line.upstreams.send(
-                self._line.rules.target(authority, owner),
+                self._line.rules.target(way.authority, owner, way.private),
                 self._scope["method"],
-                _request_target(self._scope),
-                headers,
+                self._handling.target(way.path),
+                headers + self._told,
                 content,
+                keep=[name for name, _ in self._told],
             )
         except AddressRefused as error:
             self._reached = False
@@ -126,6 +137,12 @@ class Relay:
         except BrokenResponse as error:
             raise self._broken(f"gave no valid answer ({error})") from None
 
+    def _way(self) -> Way:
+        if self._call.way is not None:
+            return self._call.way
+        authority: Authority = self._scope["extensions"]["amaze"].authority
+        return Way(authority, _request_target(self._scope), private=False)
+
     def _broken(self, what: str) -> Refused:
         message = f"{self._call.target} {what}"
         return Refused(Reason.UPSTREAM_UNREACHABLE, message)
@@ -139,36 +156,42 @@ class Relay:
     async def _answer(self, response: UpstreamResponse, settle: Settle) -> None:
         self._evidence.status = response.status
         self._failed = response.status >= 300
-        request = self._call.llm
-        if request is None:
+        media_type = _media_type(response)
+        if not self._handling.looks_inside or response.status == 204:
             await self._pass_on(response, settle)
-        elif self._failed or not _is_event_stream(response):
-            await self._whole(response, request, settle)
+        elif self._failed or (reader := self._handling.reader(media_type)) is None:
+            await self._whole(response, media_type, settle)
         else:
-            await self._stream(response, request, settle)
+            await self._stream(response, reader, settle)
 
     async def _start(self, status: int, headers: Headers) -> None:
         headers += decision_headers("allow", self._evidence.decision_id)
         self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def _whole(self, response: UpstreamResponse, request: LlmRequest, settle: Settle) -> None:
+    async def _whole(self, response: UpstreamResponse, media_type: bytes, settle: Settle) -> None:
         """An answer that is read to its end before the client gets any of it."""
         body = await self._read(response)
         headers = _end_to_end(response)
-        if not self._failed:
-            plain = self._decoded(response, body)
-            self._tally = read_answer(request, plain)
-            if request.stream and self._verdict.decision.obligations.block_streaming:
-                body = reframe(request, plain)
-                headers = [h for h in headers if h[0] not in (b"content-type", b"content-encoding")]
-                headers.append((b"content-type", _EVENT_STREAM))
+        if self._failed:
+            self._handling.check_error(media_type, body)
+        else:
+            changed = self._handling.whole(media_type, self._decoded(response, body))
+            await self._refuse_asked()
+            if changed is not None:
+                headers = [h for h in headers if h[0] not in _OF_THE_BODY]
+                headers.append((b"content-type", changed[0]))
+                body = changed[1]
         self._evidence.output.add(body)
         self._evidence.first_byte()
         await settle(self.used())
         headers.append((b"content-length", b"%d" % len(body)))
         await self._start(response.status, headers)
         await self._send({"type": "http.response.body", "body": body})
+
+    async def _refuse_asked(self) -> None:
+        if asked := self._handling.asked():
+            await self._on_asked(asked)
 
     async def _read(self, response: UpstreamResponse) -> bytes:
         parts: list[bytes] = []
@@ -186,29 +209,32 @@ class Relay:
             return body
         return decode_content(body, encoding.decode("latin-1"), self._line.rules.answer_body_max)
 
-    async def _stream(
-        self, response: UpstreamResponse, request: LlmRequest, settle: Settle
-    ) -> None:
-        """Server-sent events: each goes on as it comes, the last one when all is settled."""
+    async def _stream(self, response: UpstreamResponse, reader: Reader, settle: Settle) -> None:
+        """Events that go on as they come, the last one of an answer when all is settled."""
         if any(name == b"content-encoding" for name, _ in response.headers):
             raise self._broken("compressed a stream that was asked for uncompressed")
-        counted = self._meter = meter(request)
         self.streaming = True
+        if self._handling.early:
+            await self._start(response.status, _end_to_end(response))
         chunks = response.chunks()
         async for chunk in chunks:
-            data = counted.feed(chunk)
+            data = reader.feed(chunk)
+            await self._refuse_asked()
             if not self.started:
                 await self._start(response.status, _end_to_end(response))
-            if counted.complete:
+            if reader.complete:
                 await settle(self.used())
                 await self.push(data)
                 await _finish(chunks)
                 break
             await self.push(data)
-        rest = counted.end()
-        if not counted.complete:
+        rest = reader.end()
+        await self._refuse_asked()
+        if self._handling.whole_stream and not reader.complete:
             raise self._broken("ended its stream before the answer was complete")
         await settle(self.used())
+        if not self.started:
+            await self._start(response.status, _end_to_end(response))
         await self.push(rest, more=False)
 
     async def _pass_on(self, response: UpstreamResponse, settle: Settle) -> None:
@@ -254,9 +280,10 @@ def _request_target(scope: Scope) -> bytes:
     return raw + b"?" + query if query else raw
 
 
-def _is_event_stream(response: UpstreamResponse) -> bool:
-    kinds = [v for n, v in response.headers if n == b"content-type"]
-    return bool(kinds) and kinds[0].partition(b";")[0].strip().lower() == _EVENT_STREAM
+def _media_type(response: UpstreamResponse) -> bytes:
+    """The type and subtype of the answer, in lower case; empty where it declares none."""
+    kinds = [value for name, value in response.headers if name == b"content-type"]
+    return kinds[0].partition(b";")[0].strip().lower() if kinds else b""
 
 
 def _end_to_end(response: UpstreamResponse) -> Headers:

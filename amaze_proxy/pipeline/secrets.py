@@ -25,12 +25,13 @@ _INNER_FIELD = re.compile(
     rf'(\\"{_NAMES}\\"\s*:\s*)\\"(?:[^"\\]|\\\\(?:\\\\|\\"|[^"\\]))*+(?:\\"|\\*\Z)', re.IGNORECASE
 )
 # And in a form or a query.
-_FORM_FIELD = re.compile(rf"((?:\A|[?&]){_NAMES}=)[^&\s\"]+", re.IGNORECASE)
+_FORM_FIELD = re.compile(rf"((?:\A|[?&])(?:{_NAMES}|key)=)[^&\s\"]+", re.IGNORECASE)
 # Whatever one of these expressions finds has this in it. They take 50 us for 1 KB; this takes 1 us
 # (Rust's `regex`, which pydantic brings), and is what most bodies need.
 _MAYBE = SchemaValidator(
     core_schema.str_schema(
         pattern=rf"\b(?:am[zk]_|(?:sk|rk|pk|gsk|xai|hf|ghp|pplx)[-_]|AIza|[Bb]earer|BEARER)|(?i:{_NAMES})"
+        r"|(?:\A|[?&])(?i:key=)"
     )
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")  # a text with one is no text to Rust

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaze_proxy.pipeline.classify import Call
+from amaze_proxy.pipeline.calls import Call
 from amaze_proxy.policy.usage import Charge
 from amaze_proxy.protocols.llm import Tally, TokenUsage, estimate_output
 from amaze_proxy.protocols.prices import PriceBook

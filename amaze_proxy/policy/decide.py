@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from itertools import chain
 
 from amaze_proxy.policy.budget import Over, reserve
-from amaze_proxy.policy.decision import Decision, Effect, GraphMove, Limit, Obligations, Reason
-from amaze_proxy.policy.graph import GraphCall, Misstep, governs, move, step
+from amaze_proxy.policy.decision import Decision, Effect, Limit, Obligations, Reason
+from amaze_proxy.policy.graph import Misstep, step
 from amaze_proxy.policy.model import OnBreach, Policy
 from amaze_proxy.policy.obligations import obligations
-from amaze_proxy.policy.request import AccessRequest, DiscoveryCall, LlmCall, Resource
-from amaze_proxy.policy.rules import Finding, findings, llm_listed
+from amaze_proxy.policy.request import AccessRequest, DiscoveryCall
+from amaze_proxy.policy.rules import Finding, due_steps, findings
 from amaze_proxy.policy.usage import Charge, Measure, Usage
 
 _BUDGET = (Reason.BUDGET_EXCEEDED, Reason.RATE_LIMIT_EXCEEDED)
@@ -54,23 +54,13 @@ def _decide(
             "offer",
             f"have an operator give it one: `amaze policy put {request.agent_id} FILE`",
         )
-    due = _due(request.resource, policy)
+    due = due_steps(request.resource, policy)
     duty = obligations(request.resource, policy, due)
     against = chain(
         findings(request, policy, due),
         () if usage is None else _late_findings(duty, usage, charge),
     )
     return _verdict(tuple(against), policy, duty)
-
-
-def _due(resource: Resource, policy: Policy) -> GraphMove | None:
-    """The steps of the graph that the call could be; None: the graph has no say in it."""
-    if policy.graph is None or not isinstance(resource, GraphCall):
-        return None
-    if not governs(policy.graph, resource):
-        return None
-    listed = isinstance(resource, LlmCall) and llm_listed(resource, policy)
-    return move(policy.graph, resource, listed)
 
 
 def _verdict(against: tuple[Finding, ...], policy: Policy, duty: Obligations) -> Decision:

@@ -90,6 +90,14 @@ class AgentCall:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentLook:
+    """Looking at another agent without a message to it: its card, or a task of an earlier one."""
+
+    callee: str
+    allowed_callers: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HttpCall:
     """Any other HTTP(S) host."""
 
@@ -97,7 +105,15 @@ class HttpCall:
 
 
 Resource = (
-    LlmCall | ToolCall | DiscoveryCall | ResourceRead | PromptGet | ServerAsk | AgentCall | HttpCall
+    LlmCall
+    | ToolCall
+    | DiscoveryCall
+    | ResourceRead
+    | PromptGet
+    | ServerAsk
+    | AgentCall
+    | AgentLook
+    | HttpCall
 )
 
 

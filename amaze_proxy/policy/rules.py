@@ -11,7 +11,7 @@ from typing import assert_never
 
 from amaze_proxy.policy.argument import MISSING
 from amaze_proxy.policy.decision import GraphMove, Reason
-from amaze_proxy.policy.graph import GraphCall, call_type, move
+from amaze_proxy.policy.graph import GraphCall, call_type, governs, move
 from amaze_proxy.policy.ids import host_matches
 from amaze_proxy.policy.model import Policy, UnknownPrice
 from amaze_proxy.policy.names import (
@@ -23,11 +23,13 @@ from amaze_proxy.policy.names import (
 from amaze_proxy.policy.request import (
     AccessRequest,
     AgentCall,
+    AgentLook,
     ClientFeature,
     DiscoveryCall,
     HttpCall,
     LlmCall,
     PromptGet,
+    Resource,
     ResourceRead,
     ServerAsk,
     ToolCall,
@@ -68,6 +70,9 @@ def findings(request: AccessRequest, policy: Policy, due: GraphMove | None) -> I
             yield from _callers(resource, request.agent_id)
             yield from _peer(resource, policy, due, _agent_list(resource, policy))
             yield from _depth(resource, policy)
+        case AgentLook():
+            yield from _callers(resource, request.agent_id)
+            yield from _look(resource, policy)
         case ResourceRead():
             yield from _resource_list(resource, policy)
         case PromptGet():
@@ -80,6 +85,16 @@ def findings(request: AccessRequest, policy: Policy, due: GraphMove | None) -> I
             pass
         case _:
             assert_never(resource)
+
+
+def due_steps(resource: Resource, policy: Policy) -> GraphMove | None:
+    """The steps of the graph that the call could be; None: the graph has no say in it."""
+    if policy.graph is None or not isinstance(resource, GraphCall):
+        return None
+    if not governs(policy.graph, resource):
+        return None
+    listed = isinstance(resource, LlmCall) and llm_listed(resource, policy)
+    return move(policy.graph, resource, listed)
 
 
 def llm_listed(call: LlmCall, policy: Policy) -> bool:
@@ -164,11 +179,11 @@ def _arguments(call: ToolCall, policy: Policy) -> Iterator[Finding]:
                 )
 
 
-def _callers(call: AgentCall, caller: str) -> Iterator[Finding]:
+def _callers(call: AgentCall | AgentLook, caller: str) -> Iterator[Finding]:
     if call.allowed_callers is not None and caller not in call.allowed_callers:
         yield Finding(
             Reason.NOT_ALLOWED,
-            f"{_callee(call)} does not take calls from agent {_shown(caller)}: "
+            f"agent {_shown(call.callee)} does not take calls from agent {_shown(caller)}: "
             "it is not in allowed_callers of the callee's policy",
             "have the callee's operator add it there",
             firm=True,
@@ -182,6 +197,13 @@ def _agent_list(call: AgentCall, policy: Policy) -> Iterator[Finding]:
             f"{_callee(call)} is not in allowed_agents {_of(policy)}",
             f"{_choice(policy.allowed_agents)}, or have an operator add it",
         )
+
+
+def _look(call: AgentLook, policy: Policy) -> Iterator[Finding]:
+    """Whoever may send a message at some point of its turn may look at any."""
+    due = due_steps(AgentCall(call.callee), policy)
+    if due is None or not due.candidates:
+        yield from _agent_list(AgentCall(call.callee), policy)
 
 
 def _depth(call: AgentCall, policy: Policy) -> Iterator[Finding]:

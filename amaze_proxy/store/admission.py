@@ -67,7 +67,9 @@ class Admitted:
     """The store's answer. `granted_output` is the output limit to put in the request when
     `lower_output_limit` was asked (-1: leave the request as it is). `expected` says which graph
     step was due on a graph refusal. `retry_after_ms` is when the window may have room (0: not
-    known). `turn_id` is the turn that was charged (ambient turns are numbered by the store)."""
+    known). `turn_id` is the turn that was charged (ambient turns are numbered by the store). For
+    an ambient call, `depth` is the greatest of the A2A messages that are on their way to this
+    agent (0: none), `trace_id` and `parent_span` those of the latest one ("": none)."""
 
     outcome: Outcome
     reason: Reason | None = None
@@ -81,6 +83,9 @@ class Admitted:
     turn_id: str = ""
     policy_version: int = 0
     session_id: str = ""
+    depth: int = 0
+    trace_id: str = ""
+    parent_span: str = ""
 
 
 @dataclass(slots=True)

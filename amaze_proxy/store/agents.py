@@ -9,8 +9,10 @@ from enum import StrEnum
 
 from amaze_proxy.store import keys, library
 from amaze_proxy.store.client import Client, translate
+from amaze_proxy.store.generation import touch
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHANGED = 2
 
 
 class AgentStatus(StrEnum):
@@ -53,7 +55,8 @@ class Agent:
 
 
 class Agents:
-    """All methods raise StoreUnavailable; each change is one atomic step."""
+    """All methods raise StoreUnavailable; each change is one atomic step. What proxies keep a copy
+    of (which agents there are, and where they listen) is told to the directory afterwards."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -62,7 +65,7 @@ class Agents:
         """The agent, or None."""
         with translate():
             found = await self._client.hgetall(keys.agent(agent_id))  # type: ignore[misc]
-        return _agent(agent_id, found) if found else None
+        return read_agent(agent_id, found) if found else None
 
     async def ids(self) -> list[str]:
         """Every id that ever was, deleted ones too, sorted (their audit streams remain)."""
@@ -83,29 +86,33 @@ class Agents:
         with translate():
             # First the name: an agent that exists is always in the list.
             await self._client.sadd(keys.AGENTS, agent.agent_id)  # type: ignore[misc]
-        return (
-            await self._both("agent_create", agent.agent_id, credential_sha256, *_fields(agent))
-            == 1
-        )
+        args = (credential_sha256, *_fields(agent))
+        created = await self._both("agent_create", agent.agent_id, *args) == 1
+        if created:
+            await touch(self._client)
+        return created
 
     async def set_status(self, agent_id: str, status: AgentStatus) -> bool:
         """Governs the very next call. False if there is no such agent."""
-        return await self._update(agent_id, "status", status.value)
+        return await self._update(agent_id, "status", status.value) > 0
 
     async def set_owner(self, agent_id: str, owner: str) -> bool:
         """False if there is no such agent."""
-        return await self._update(agent_id, "owner", owner)
+        return await self._update(agent_id, "owner", owner) > 0
 
     async def set_session(self, agent_id: str, session_id: str) -> bool:
         """What a registration begins. False if there is no such agent."""
-        return await self._update(agent_id, "session_id", session_id)
+        return await self._update(agent_id, "session_id", session_id) > 0
 
     async def set_endpoint(
         self, agent_id: str, endpoint: Endpoint, *, pending: bool = False
     ) -> bool:
         """False if there is no such agent."""
         prefix = "pending_" if pending else ""
-        return await self._update(agent_id, *_endpoint_fields(endpoint, prefix))
+        done = await self._update(agent_id, *_endpoint_fields(endpoint, prefix))
+        if done == _CHANGED and not pending:
+            await touch(self._client)
+        return done > 0
 
     async def delete(self, agent_id: str) -> bool:
         """Its credentials, policy and counters end at once; its evidence stays."""
@@ -115,7 +122,9 @@ class Agents:
                 keys.credentials(agent_id),
                 keys.policy(agent_id),
                 keys.means(agent_id),
+                *keys.hops(agent_id),
             )
+        await touch(self._client)
         return bool(gone)
 
     async def add_credential(
@@ -128,7 +137,9 @@ class Agents:
 
     async def activate_pending(self, agent_id: str) -> int:
         """Pending credentials and the pending endpoint become current; how many credentials."""
-        return await self._both("pending_resolve", agent_id, "activate")
+        activated = await self._both("pending_resolve", agent_id, "activate")
+        await touch(self._client)
+        return activated
 
     async def drop_pending(self, agent_id: str) -> int:
         """Pending credentials and the pending endpoint are forgotten; how many credentials."""
@@ -146,9 +157,10 @@ class Agents:
         found = await library.call(self._client, "credential_check", named, sha256)
         return CredentialState(found.decode())
 
-    async def _update(self, agent_id: str, *pairs: str | int) -> bool:
+    async def _update(self, agent_id: str, *pairs: str | int) -> int:
+        """0: no such agent; 1: it was so already; _CHANGED."""
         named = (keys.agent(agent_id),)
-        return bool(await library.call(self._client, "agent_update", named, *pairs))
+        return int(await library.call(self._client, "agent_update", named, *pairs))
 
     async def _both(self, function: str, agent_id: str, *args: str | int) -> int:
         named = (keys.agent(agent_id), keys.credentials(agent_id))
@@ -191,7 +203,8 @@ def _endpoint(found: Mapping[str, str], prefix: str) -> Endpoint:
     )
 
 
-def _agent(agent_id: str, raw: Mapping[bytes, bytes]) -> Agent:
+def read_agent(agent_id: str, raw: Mapping[bytes, bytes]) -> Agent:
+    """A stored agent. Raises ValueError, KeyError for one that makes no sense."""
     found = {name.decode(): value.decode() for name, value in raw.items()}
     pending = any(name.startswith("pending_") for name in found)
     return Agent(

@@ -54,6 +54,7 @@ def admit_call(admission: Admission, now_ms: int = 0) -> Call:
         keys.turn(agent, turn),
         keys.reservation(agent, admission.decision_id),
         keys.means(agent),
+        *keys.hops(agent),
         *(keys.window(agent, limit.name) for limit in _windows(admission.limits)),
     )
     args: list[Argument] = [
@@ -112,8 +113,8 @@ def read_admitted(reply: Reply, admission: Admission) -> Admitted:
     try:
         fields = [_text(field) for field in reply] if isinstance(reply, list) else []
         outcome, reason, failed, retry, version, session, number, step, granted = fields[:9]
-        position, alerts = fields[9:11]
-        used = [int(field) for field in fields[11:]]
+        position, alerts, depth, trace_id, span_id = fields[9:14]
+        used = [int(field) for field in fields[14:]]
         base = admission.turn_id or keys.AMBIENT
         return Admitted(
             outcome=Outcome(outcome),
@@ -131,6 +132,9 @@ def read_admitted(reply: Reply, admission: Admission) -> Admitted:
             turn_id=_ambient_id(base, number) if admission.ambient else admission.turn_id,
             policy_version=int(version),
             session_id=session,
+            depth=int(depth),
+            trace_id=trace_id,
+            parent_span=span_id,
         )
     except (ValueError, UnicodeDecodeError) as error:
         raise StoreUnavailable("the store's answer makes no sense") from error

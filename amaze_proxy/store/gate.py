@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from amaze_proxy.policy.record import GENESIS, AuditRecord, linked, seal_and_store
 from amaze_proxy.store.admission import Admission, Admitted, Settlement
-from amaze_proxy.store.calls import Call, admit_call, read_admitted
-from amaze_proxy.store.connection import TIMEOUT, Caller
+from amaze_proxy.store.calls import admit_call, read_admitted
 from amaze_proxy.store.delivery import Delivery
-from amaze_proxy.store.errors import ConnectionLost, FunctionMissing, StoreUnavailable
+from amaze_proxy.store.errors import StoreUnavailable
+from amaze_proxy.store.hotpath import HotPath
 from amaze_proxy.store.journal import Journal, adopt
 from amaze_proxy.store.replay import Replayer
-from amaze_proxy.store.wire import Reply
 
 _log = logging.getLogger(__name__)
 
 BATCH = 64
 REMEMBERED = 4096  # decisions that a repeated settle is known for
-PROMPT = 0.1  # seconds within which a lost connection leaves time for a second try
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +78,13 @@ class _Chain:
 
 
 class StoreGate:
-    """Implements Gate. `load` puts our functions into the server. Without a journal directory,
-    a settle that the store does not take raises StoreUnavailable. Made by open_store."""
+    """Implements Gate. Without a journal directory, a settle that the store does not take raises
+    StoreUnavailable. Made by open_store."""
 
-    def __init__(
-        self,
-        caller: Caller,
-        load: Callable[[], Awaitable[None]],
-        instance: str,
-        journal_dir: Path | None = None,
-    ) -> None:
-        self._caller = caller
-        self._load_lock = asyncio.Lock()
-        self._load = load
+    def __init__(self, hot: HotPath, instance: str, journal_dir: Path | None = None) -> None:
+        self._hot = hot
         self._instance = instance
-        self._delivery = Delivery(caller, self._reload)
+        self._delivery = Delivery(hot.caller, hot.reload)
         self._chains: dict[str, _Chain] = {}
         self._recent: OrderedDict[tuple[str, str], asyncio.Future[_Link]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,27 +98,7 @@ class StoreGate:
 
     async def admit(self, admission: Admission) -> Admitted:
         """See Gate. Raises ValueError for a negative amount or a reserved turn id."""
-        return read_admitted(await self._call(admit_call(admission)), admission)
-
-    async def _call(self, call: Call) -> Reply:
-        """Once more only where that is safe: nothing ran, or admit is idempotent."""
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        try:
-            return await self._caller.fcall(call.function, call.keys, call.args)
-        except FunctionMissing:
-            await self._reload()
-        except ConnectionLost:
-            if loop.time() - begun > PROMPT:
-                raise
-        return await self._caller.fcall(call.function, call.keys, call.args)
-
-    async def _reload(self) -> None:
-        try:
-            async with asyncio.timeout(TIMEOUT), self._load_lock:
-                await self._load()
-        except TimeoutError as error:
-            raise StoreUnavailable("the store did not answer in time") from error
+        return read_admitted(await self._hot.call(admit_call(admission)), admission)
 
     async def settle(self, settlement: Settlement) -> AuditRecord:
         """See Gate. Written even if the caller is cancelled meanwhile."""
@@ -211,7 +180,6 @@ class StoreGate:
             await asyncio.wait(self._tasks)
         if self._replaying is not None and self._replayer is not None:
             await self._replayer.close(self._replaying)
-        await self._caller.close()
 
 
 def _seal(chain: _Chain) -> tuple[list[_Entry], list[Settlement]]:

@@ -60,11 +60,28 @@ def series(agent_id: str, metric: str) -> str:
     return f"ts:{{{agent_id}}}:{metric}"
 
 
-def mcp_server(name: str) -> str:
-    """A registered MCP server."""
+def hops(agent_id: str) -> tuple[str, str, str]:
+    """The A2A messages on their way to an agent, by decision id. Hash: `stamp:depth:trace:span`
+    of each; sorted sets: by stamp, by depth."""
+    tag = f"{{{agent_id}}}"
+    return f"hops:{tag}", f"hops:{tag}:stamp", f"hops:{tag}:depth"
+
+
+MCPS = "mcps"
+"""Set of the names of registered MCP servers."""
+
+LLMS = "llms"
+"""Set of the names of registered LLM hosts."""
+
+DIRECTORY = "directory"
+"""Integer: grows whenever a server, an LLM host or an agent's place changes."""
+
+
+def mcp(name: str) -> str:
+    """Hash: a registered MCP server."""
     return f"mcp:{name}"
 
 
-def llm_provider(name: str) -> str:
-    """A registered LLM provider."""
+def llm(name: str) -> str:
+    """Hash: a registered LLM host."""
     return f"llm:{name}"

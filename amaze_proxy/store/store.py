@@ -17,7 +17,10 @@ from amaze_proxy.store.client import Client, endpoint_of, open_client, translate
 from amaze_proxy.store.cluster import ClusterCaller
 from amaze_proxy.store.connection import Caller, Connection
 from amaze_proxy.store.gate import StoreGate
+from amaze_proxy.store.hotpath import HotPath
+from amaze_proxy.store.peers import Peers
 from amaze_proxy.store.policies import Policies
+from amaze_proxy.store.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,12 @@ class Store:
     """The parts share the connections."""
 
     gate: StoreGate
+    peers: Peers
     agents: Agents
     policies: Policies
+    registry: Registry
     audit: Audit
+    hot: HotPath
     client: Client
 
     async def ping(self) -> None:
@@ -42,6 +48,7 @@ class Store:
     async def close(self) -> None:
         """Write what is queued, then end all connections."""
         await self.gate.close()
+        await self.hot.close()
         await self.client.aclose()
 
 
@@ -58,13 +65,18 @@ async def open_store(
         else:
             caller = Connection(endpoint_of(url))
         await library.ensure(client)
-        gate = StoreGate(
-            caller,
-            lambda: library.ensure(client),
-            instance or secrets.token_hex(8),
-            journal_dir,
-        )
+        hot = HotPath(caller, lambda: library.ensure(client))
+        gate = StoreGate(hot, instance or secrets.token_hex(8), journal_dir)
     except BaseException:
         await client.aclose()
         raise
-    return Store(gate, Agents(client), Policies(client), Audit(client), client)
+    return Store(
+        gate=gate,
+        peers=Peers(hot),
+        agents=Agents(client),
+        policies=Policies(client),
+        registry=Registry(client),
+        audit=Audit(client),
+        hot=hot,
+        client=client,
+    )

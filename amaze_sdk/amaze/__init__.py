@@ -3,6 +3,7 @@
 The standard library is all it needs. `amaze.testing` has what an agent's own tests want.
 """
 
+from amaze.a2a.client import send_message_to_agent, send_message_to_agent_async
 from amaze.context import current_turn
 from amaze.errors import (
     AmazeError,
@@ -22,4 +23,6 @@ __all__ = [
     "SendError",
     "current_turn",
     "init",
+    "send_message_to_agent",
+    "send_message_to_agent_async",
 ]

@@ -31,11 +31,13 @@ class EnforcementError(AmazeError):
 class SendError(AmazeError):
     """A message did not reach its agent, or was refused on the way.
 
-    `status`: HTTP status of the answer; `reason`: why, such as `not-allowed`; `body`: the answer.
+    `status`: what the answer means as an HTTP status; `reason`: why, such as `not-allowed`;
+    `body`: the answer. The error's text has `words`, the answer put in words, or else the body.
     """
 
-    def __init__(self, status: int, reason: str, body: str) -> None:
-        super().__init__(f"{status} {reason}: {body}" if body else f"{status} {reason}")
+    def __init__(self, status: int, reason: str, body: str, words: str = "") -> None:
+        said = words or body
+        super().__init__(f"{status} {reason}: {said}" if said else f"{status} {reason}")
         self.status = status
         self.reason = reason
         self.body = body

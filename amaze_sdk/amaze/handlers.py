@@ -10,6 +10,11 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 USER_HANDLER = "receive_message_from_user"
+AGENT_HANDLER = "receive_message_from_agent"
+SIGNATURES = {
+    USER_HANDLER: f"{USER_HANDLER}(message)",
+    AGENT_HANDLER: f"{AGENT_HANDLER}(caller, message)",
+}
 _CLOSE_WAIT = 1.5  # seconds
 
 Namespace = Mapping[str, Any]

@@ -65,10 +65,12 @@ def call(
     headers: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
     timeout: float = 10.0,
+    most: int = MAX_ANSWER,
 ) -> Answer:
     """One request straight to `origin`: no proxy, no redirects (they could carry a credential off).
 
-    `timeout` is seconds for each step on the wire. Raises `Unreachable`.
+    `timeout` is seconds for each step on the wire, `most` bytes of the answer. Raises
+    `Unreachable`; its cause is a TimeoutError where the time was up.
     """
     connection = _connect(origin, timeout)
     payload = None if body is None else json.dumps(body).encode()
@@ -78,13 +80,13 @@ def call(
     try:
         connection.request(method, path, body=payload, headers=sent)
         response = connection.getresponse()
-        received = response.read(MAX_ANSWER + 1)
+        received = response.read(most + 1)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Unreachable(str(error) or type(error).__name__) from error
     finally:
         connection.close()
-    if len(received) > MAX_ANSWER:
-        raise Unreachable("the answer is too large to be one of the control plane")
+    if len(received) > most:
+        raise Unreachable(f"the answer is too large: more than {most} bytes")
     return Answer(response.status, received)
 
 

@@ -36,7 +36,23 @@ class Registration:
     credential: str = field(repr=False)
 
 
-def register(settings: Settings, directory: Path, chat_host: str, chat_port: int) -> Registration:
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the control plane and its proxy reach this agent. `a2a_port` 0: no other agent does."""
+
+    chat_host: str
+    chat_port: int
+    a2a_host: str = ""
+    a2a_port: int = 0
+
+    def fields(self) -> dict[str, object]:
+        """As `POST /register` takes them."""
+        chat = {"chat_host": self.chat_host, "chat_port": self.chat_port}
+        a2a = {"a2a_host": self.a2a_host, "a2a_port": self.a2a_port}
+        return {**chat, **(a2a if self.a2a_port else {})}
+
+
+def register(settings: Settings, directory: Path, endpoints: Endpoints) -> Registration:
     """Register the agent at its orchestrator, and keep its credential in `directory`.
 
     Waits for an orchestrator that is still starting. A credential given in the settings wins
@@ -45,7 +61,7 @@ def register(settings: Settings, directory: Path, chat_host: str, chat_port: int
     pending until an operator approves it. Raises `RegistrationError`.
     """
     deadline = time.monotonic() + settings.start_timeout
-    endpoint = {"agent_id": settings.agent_id, "chat_host": chat_host, "chat_port": chat_port}
+    endpoint = {"agent_id": settings.agent_id, **endpoints.fields()}
     remembered = None
     if settings.credential is None:
         remembered = credentials.recall(directory, settings.agent_id, settings.orchestrator)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -14,7 +13,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from amaze import egress, environment, handlers, orchestrator, patches
-from amaze.chat import ChatServer, ChatService, NoHandler
+from amaze.a2a.ingress import A2aService
+from amaze.callers import Callers
+from amaze.chat import ChatService
 from amaze.egress import Egress
 from amaze.errors import EnforcementError
 from amaze.files import state_directory
@@ -22,6 +23,8 @@ from amaze.handlers import HandlerLoop, Namespace
 from amaze.orchestrator import Unreachable
 from amaze.patches.httpclient import forget_default_opener
 from amaze.registration import Registration, register
+from amaze.server import NoHandler
+from amaze.serving import Servers, bind
 from amaze.settings import Origin, Settings, read_settings
 from amaze.trust import fetch_ca, write_trust
 from amaze.turns import turns_from
@@ -35,13 +38,12 @@ _running = threading.Lock()
 class Agent:
     """A governed, serving agent. Close it, or use it as a context manager."""
 
-    def __init__(
-        self, registration: Registration, host: str, port: int, resources: ExitStack
-    ) -> None:
+    def __init__(self, registration: Registration, servers: Servers, resources: ExitStack) -> None:
         self.agent_id = registration.agent_id
         self.status = registration.status
-        self.host = host
-        self.port = port
+        self.host = servers.endpoints.chat_host
+        self.port = servers.endpoints.chat_port
+        self.a2a_port = servers.endpoints.a2a_port  # 0: other agents cannot send it messages
         self._resources = resources
 
     def close(self) -> None:
@@ -66,9 +68,12 @@ def init(
 ) -> Agent:
     """Register this agent, put it under governance and serve its messages.
 
-    Calls the `receive_message_from_user(message)` of the calling module, or of `__main__`, sync
-    or async. `on_startup` (sync or async) runs once when the agent is governed and before it
-    serves. `block`: serve until SIGTERM or SIGINT, and return then; else return at once.
+    Calls the `receive_message_from_user(message)` and `receive_message_from_agent(caller, message)`
+    of the calling module, or of `__main__`, sync or async. Other agents can send messages if the
+    latter is there when this is called, or if AMAZE_A2A_PORT is set.
+
+    `on_startup` (sync or async) runs once when the agent is governed and before it serves.
+    `block`: serve until SIGTERM or SIGINT, and return then; else return at once.
 
     Raises `ConfigurationError`, `RegistrationError`, or `EnforcementError` if governance cannot
     be put in place; the process is then as it was before.
@@ -94,11 +99,11 @@ def _start(
     undo: ExitStack,
 ) -> Agent:
     """Every step that needs undoing says so to `undo`, which survives only if all succeed."""
-    host = settings.chat_host or _reachable_address(settings.orchestrator)
-    chat = ChatServer(host, settings.chat_port)
-    undo.callback(chat.close, GRACE)
+    takes_agents = handlers.find(namespaces, handlers.AGENT_HANDLER) is not None
+    servers = bind(settings, takes_agents=takes_agents)
+    undo.callback(servers.close, GRACE)
     directory = undo.enter_context(state_directory(settings.state_dir))
-    registration = register(settings, directory, _registered_host(settings, host), chat.port)
+    registration = register(settings, directory, servers.endpoints)
     ca = fetch_ca(settings.orchestrator)
     _await_proxy(settings.proxy, min(PROXY_WAIT, settings.start_timeout))
     trust = write_trust(directory, registration.agent_id, ca, os.environ)
@@ -111,15 +116,26 @@ def _start(
     undo.callback(loop.close)
     if on_startup is not None:
         loop.call(on_startup)
-    chat.start(
+    _serve(settings, registration, servers, functools.partial(_reply, namespaces, loop))
+    undo.callback(servers.close, GRACE)  # first of all: nothing new while the rest goes away
+    return Agent(registration, servers, undo.pop_all())
+
+
+def _serve(
+    settings: Settings, registration: Registration, servers: Servers, reply: Callable[..., Any]
+) -> None:
+    servers.start(
         ChatService(
             agent_id=registration.agent_id,
             turn_of=turns_from(settings.orchestrator, registration.credential),
-            reply=functools.partial(_reply, namespaces, loop),
-        )
+            reply=functools.partial(reply, handlers.USER_HANDLER),
+        ),
+        A2aService(
+            agent_id=registration.agent_id,
+            verify=Callers(registration.agent_id, [registration.credential]).verify,
+            reply=functools.partial(reply, handlers.AGENT_HANDLER),
+        ),
     )
-    undo.callback(chat.close, GRACE)  # first of all: nothing new while the rest goes away
-    return Agent(registration, host, chat.port, undo.pop_all())
 
 
 def _govern(way: Egress, variables: dict[str, str | None], undo: ExitStack) -> None:
@@ -132,11 +148,11 @@ def _govern(way: Egress, variables: dict[str, str | None], undo: ExitStack) -> N
     forget_default_opener()
 
 
-def _reply(namespaces: Sequence[Namespace], loop: HandlerLoop, message: str) -> Any:
-    handler = handlers.find(namespaces, handlers.USER_HANDLER)
+def _reply(namespaces: Sequence[Namespace], loop: HandlerLoop, name: str, *message: Any) -> Any:
+    handler = handlers.find(namespaces, name)
     if handler is None:
-        raise NoHandler(f"this agent has no function {handlers.USER_HANDLER}(message)")
-    return loop.call(handler, message)
+        raise NoHandler(f"this agent has no function {handlers.SIGNATURES[name]}")
+    return loop.call(handler, *message)
 
 
 def _await_proxy(proxy: Origin, patience: float) -> None:
@@ -156,26 +172,6 @@ def _await_proxy(proxy: Origin, patience: float) -> None:
                 "ungoverned. Is the proxy running, and is AMAZE_PROXY_URL (or HTTP_PROXY) right?"
             )
         time.sleep(0.1)
-
-
-def _reachable_address(origin: Origin) -> str:
-    """Where the control plane can reach this agent: the address that faces it."""
-    if origin.loopback:
-        return "127.0.0.1"
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            origin.host, origin.port, type=socket.SOCK_DGRAM
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.connect(address)  # UDP: chooses a route, sends nothing
-            return str(probe.getsockname()[0])
-    except OSError:
-        return "127.0.0.1"  # it cannot be resolved; registering will say so
-
-
-def _registered_host(settings: Settings, host: str) -> str:
-    """`0.0.0.0` is for listening: nobody can connect to it."""
-    return _reachable_address(settings.orchestrator) if host in ("0.0.0.0", "::") else host  # noqa: S104
 
 
 @contextmanager

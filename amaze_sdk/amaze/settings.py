@@ -49,7 +49,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The agent's frozen settings. `chat_host` None: choose one the orchestrator can reach."""
+    """The agent's frozen settings. A host that is None: choose one the orchestrator can reach.
+
+    `a2a_port` None: take messages of other agents only if the author wrote a function for them.
+    """
 
     agent_id: str
     orchestrator: Origin
@@ -57,6 +60,8 @@ class Settings:
     state_dir: Path
     chat_host: str | None
     chat_port: int  # 0: any free port
+    a2a_host: str | None
+    a2a_port: int | None
     start_timeout: float  # seconds to wait for the orchestrator
     enroll_key: str | None = field(default=None, repr=False)
     credential: str | None = field(default=None, repr=False)
@@ -89,6 +94,8 @@ def read_settings(environ: Mapping[str, str], agent_id: str | None = None) -> Se
         state_dir=Path(environ.get("AMAZE_STATE_DIR") or "~/.amaze/agents").expanduser(),
         chat_host=environ.get("AMAZE_CHAT_HOST") or None,
         chat_port=_port(environ, "AMAZE_CHAT_PORT"),
+        a2a_host=environ.get("AMAZE_A2A_HOST") or None,
+        a2a_port=_port(environ, "AMAZE_A2A_PORT") if environ.get("AMAZE_A2A_PORT") else None,
         start_timeout=_seconds(environ, "AMAZE_START_TIMEOUT", default=60.0),
         enroll_key=environ.get("AMAZE_ENROLL_KEY") or None,
         credential=_credential(environ, password if user == chosen_id else None),

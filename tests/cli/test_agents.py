@@ -109,3 +109,24 @@ def test_an_unknown_command_is_wrong_usage(amaze: Amaze) -> None:
     assert amaze("nonsense").exit_code == 2
     assert "quarantine" in amaze("--help").stdout
     assert amaze("--version").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "port"),
+    [
+        ("10.0.0.7:9100", "10.0.0.7", 9100),
+        ("http://agent.local:80/", "agent.local", 80),
+        ("[::1]:9100", "::1", 9100),
+    ],
+)
+def test_where_an_agent_listens(
+    amaze: Amaze, control: FakeControl, given: str, host: str, port: int
+) -> None:
+    place = {"a2a_host": host, "a2a_port": port}
+    control.answer("PUT /agents/a1/endpoint", {**AGENT, **place})
+    shown = amaze("agents", "endpoint", "a1", given)
+    assert f"a2a_host    {host}" in shown.stdout
+    assert control.last.json == place
+    control.answer("POST /agents", {"agent_id": "a1", "credential": "amz_a1.x"}, 201)
+    assert amaze("agents", "create", "a1", "--a2a", given).exit_code == 0
+    assert control.last.json == {"agent_id": "a1", **place}

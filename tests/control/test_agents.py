@@ -186,3 +186,45 @@ async def test_approved_agents_resolve_each_other(control) -> None:
     }
     missing = await control.client.get("/resolve/agent/x", headers=me)
     assert (missing.status_code, missing.json()["code"]) == (404, "agent-not-found")
+
+
+async def test_an_operator_says_where_an_agent_listens(control) -> None:
+    await control.create("a", a2a_host="h", a2a_port=5)
+    endpoint = (await control.store.agents.get("a")).endpoint
+    assert (endpoint.a2a_host, endpoint.a2a_port) == ("h", 5)
+    await control.register("b", chat_host="c", chat_port=6)
+    before = await control.store.registry.generation()
+    answer = await control.ask(
+        "PUT", "/agents/b/endpoint", json={"a2a_host": "10.0.0.1", "a2a_port": 7}
+    )
+    assert (answer.json()["a2a_host"], answer.json()["chat_host"]) == ("10.0.0.1", "c")
+    assert await control.store.registry.generation() > before
+    assert (await control.store.agents.get("b")).endpoint.a2a_port == 7
+    gone = await control.ask("PUT", "/agents/b/endpoint", json={"a2a_host": None, "a2a_port": None})
+    assert (gone.json()["a2a_host"], gone.json()["chat_port"]) == (None, 6)
+    again = await control.ask(
+        "PUT", "/agents/b/endpoint", json={"a2a_host": None, "a2a_port": None}
+    )
+    assert again.json() == gone.json()
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        {"a2a_host": "h"},
+        {"a2a_host": "h", "a2a_port": None},
+        {"a2a_host": None, "a2a_port": 1},
+        {"a2a_host": "169.254.169.254", "a2a_port": 80},
+        {"a2a_host": "::ffff:169.254.169.254", "a2a_port": 80},
+        {"a2a_host": "fd00::1%x", "a2a_port": 80},
+        {"a2a_host": "h", "a2a_port": 0},
+    ],
+)
+async def test_an_endpoint_that_is_none_is_refused(control, endpoint) -> None:
+    await control.create("a")
+    for method, path, more in (
+        ("PUT", "/agents/a/endpoint", {}),
+        ("POST", "/agents", {"agent_id": "b"}),
+    ):
+        answer = await control.ask(method, path, json={**endpoint, **more})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-fields")

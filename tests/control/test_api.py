@@ -16,6 +16,7 @@ from amaze_proxy.control.api.routes import TABLE
 from amaze_proxy.control.app import create_app
 from amaze_proxy.history.engine import make_engine
 
+BODIES = {"messages": {"message": "m"}, "endpoint": {"a2a_host": "h", "a2a_port": 1}}
 BAD_IDS = [
     "*",
     "..%2Fx",
@@ -42,12 +43,23 @@ async def test_a_bad_id_is_refused_on_every_route(control, bad) -> None:
         if "{agent_id}" not in entry.path:
             continue
         path = entry.path.format(agent_id=bad, version="1")
-        body = {"message": "m"} if entry.path.endswith("/messages") else None
+        body = BODIES.get(entry.path.rpartition("/")[2])
         answer = await control.ask(entry.method, path, json=body)
         assert answer.status_code in (400, 404), (entry.path, answer.text)
         assert answer.json()["code"] in ("invalid-agent-id", "not-found"), entry.path
         assert answer.headers["content-type"] == MEDIA_TYPE
     assert await control.store.agents.ids() == []
+
+
+@pytest.mark.parametrize("bad", [*BAD_IDS, "a.b", "127", "localhost"])
+async def test_a_bad_name_is_refused_on_every_route(control, bad) -> None:
+    for entry in TABLE:
+        if "{name}" not in entry.path:
+            continue
+        answer = await control.ask(entry.method, entry.path.format(name=bad))
+        assert answer.status_code in (400, 404), (entry.path, answer.text)
+        assert answer.json()["code"] in ("invalid-name", "not-found"), entry.path
+        assert answer.headers["content-type"] == MEDIA_TYPE
 
 
 @pytest.mark.parametrize(
@@ -203,11 +215,17 @@ JSON = st.recursive(
 )
 @given(
     body=st.dictionaries(
-        st.sampled_from(["agent_id", "owner", "policy", "claim", "message", "chat_host"]), JSON
+        st.sampled_from(
+            ["agent_id", "owner", "policy", "claim", "message", "chat_host", "name", "url", "tools"]
+        ),
+        JSON,
     )
 )
 async def test_no_body_makes_the_api_fail(control, body) -> None:
-    for path in ("/register", "/agents", "/agents/a/approve", "/agents/a/messages"):
+    for path in (
+        *("/register", "/agents", "/agents/a/approve", "/agents/a/messages"),
+        *("/register?kind=mcp", "/mcp_servers", "/mcp_servers/a/approve", "/llms"),
+    ):
         answer = await control.ask("POST", path, json=body)
         assert answer.status_code < 500, (path, body, answer.text)
 

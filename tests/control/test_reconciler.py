@@ -119,3 +119,72 @@ async def test_a_small_loss_is_found_by_the_whole_pass(
             return await control.in_store(held) == "active"
 
         await until(there)
+
+
+async def test_what_happens_to_servers_while_the_store_is_down_follows(
+    serve, config, own_valkey, own_store, history, clock, until
+) -> None:
+    store = own_store
+    server = {"name": "s", "url": "http://s/mcp"}
+    async with serve(config, store, history, clock) as control:
+        await control.ask("POST", "/mcp_servers", json=server)
+        await control.ask("POST", "/mcp_servers", json={**server, "name": "gone"})
+        own_valkey.stop()
+        stopped = await control.ask("POST", "/mcp_servers/s/reject")
+        assert (stopped.status_code, stopped.json()["code"]) == (503, "not-in-force")
+        deleted = await control.ask("DELETE", "/mcp_servers/gone")
+        assert deleted.json()["code"] == "not-in-force"
+        again = await control.ask("POST", "/mcp_servers", json={**server, "name": "gone"})
+        assert (again.status_code, again.json()["code"]) == (409, "being-deleted")
+        host = {"name": "h", "url": "http://h/v1", "dialect": "openai"}
+        made = await control.ask("POST", "/llms", json=host)
+        assert (made.status_code, made.json()["in_force"]) == (201, False)
+        registered = await control.client.post("/register?kind=mcp", json={**server, "name": "new"})
+        assert (registered.status_code, registered.json()["in_force"]) == (201, False)
+        assert "amaze_changes_not_in_force 4\n" in (await control.client.get("/metrics")).text
+
+        own_valkey.start()
+
+        async def in_force() -> bool:
+            return "amaze_changes_not_in_force 0\n" in (await control.client.get("/metrics")).text
+
+        await until(in_force)
+        assert [(one.name, one.status) for one in await store.registry.mcps()] == [
+            ("new", "pending"),
+            ("s", "rejected"),
+        ]
+        assert [one.name for one in await store.registry.llms()] == ["h"]
+
+
+async def test_servers_and_hosts_are_published_again(
+    serve, config, store, history, clock, until
+) -> None:
+    async def everything() -> bool:
+        return (
+            await store.registry.mcp("s") is not None and await store.registry.llm("h") is not None
+        )
+
+    async with serve(config, store, history, clock) as control:
+        host = {"name": "h", "url": "http://h/v1", "dialect": "openai"}
+        await control.ask("POST", "/llms", json=host)
+        await control.ask("POST", "/mcp_servers", json={"name": "s", "url": "http://s/mcp"})
+        await store.client.flushall()
+        await until(everything)
+    await store.client.flushall()
+    async with serve(config, store, history, clock):
+        await until(everything)
+
+
+async def test_one_that_cannot_publish_does_not_stop_the_others(
+    serve, config, store, history, clock, until
+) -> None:
+    await store.client.hset("mcp:s", mapping={"nonsense": "1"})
+    await store.client.sadd("mcps", "s")
+    async with serve(config, store, history, clock) as control:
+        held = await control.create("a")
+        await store.client.delete("agent:{a}", "cred:{a}")
+
+        async def there() -> bool:
+            return await control.in_store(held) == "active"
+
+        await until(there)

@@ -36,7 +36,7 @@ async def callers(control):
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: f"{entry.method} {entry.path}")
 async def test_a_route_lets_in_whom_its_role_names(control, callers, entry) -> None:
-    path = entry.path.format(agent_id="own", version="1")
+    path = entry.path.format(agent_id="own", version="1", name="srv")
     for name in CALLERS:  # the admin last: some routes end the agent
         answer = await control.client.request(entry.method, path, headers=callers[name])
         if name in LET_IN[entry.role]:
@@ -63,7 +63,7 @@ async def test_a_stopped_agent_is_let_in_nowhere(control, act) -> None:
     for entry in TABLE:
         if entry.role is Role.PUBLIC:
             continue
-        path = entry.path.format(agent_id="own", version="1")
+        path = entry.path.format(agent_id="own", version="1", name="srv")
         answer = await control.client.request(entry.method, path, headers={"X-Amaze-Bearer": held})
         assert answer.status_code == 403, entry.path
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from amaze_proxy.policy.turn import Turn, verify
+from amaze_proxy.policy.turn import Turn, mint, verify
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -54,3 +54,37 @@ async def test_a_policy_may_leave_turns_to_the_gateway(control) -> None:
     answer = await _turn(control, held)
     assert (answer.status_code, answer.json()["code"]) == (403, "turns-refused")
     assert "/agents/a/messages" in answer.json()["detail"]
+
+
+INSIDE = Turn("a", "turn_1", "a" * 32, "b" * 16, 5, depth=3)
+
+
+async def test_a_turn_in_a_turn_keeps_its_depth_and_trace(control, config) -> None:
+    held = await control.create("a")
+    shown = {"X-Amaze-Turn": mint(config.turn_key, INSIDE)}
+    answer = await _turn(control, held, headers=shown, json={"traceparent": TRACE})
+    turn = verify(config.turn_key, answer.json()["turn"])
+    assert (turn.depth, turn.trace_id, turn.parent_span) == (3, "a" * 32, "b" * 16)
+    assert turn.turn_id != "turn_1"
+    assert turn.issued_ms == control.clock.now
+
+
+@pytest.mark.parametrize("case", ["forged", "foreign", "nonsense", "empty"])
+async def test_a_turn_that_is_not_its_own_is_refused(control, config, case) -> None:
+    held = await control.create("a")
+    shown = {
+        "forged": mint(b"z" * 32, INSIDE),
+        "foreign": mint(config.turn_key, Turn("b", "turn_1", "a" * 32, "", 5)),
+        "nonsense": "t1.x.y",
+        "empty": "",
+    }[case]
+    answer = await _turn(control, held, headers={"X-Amaze-Turn": shown})
+    assert (answer.status_code, answer.json()["code"]) == (403, "invalid-turn")
+
+
+async def test_two_turns_are_refused(control, config) -> None:
+    held = await control.create("a")
+    token = mint(config.turn_key, INSIDE)
+    twice = [("X-Amaze-Bearer", held), ("X-Amaze-Turn", token), ("X-Amaze-Turn", token)]
+    answer = await control.client.post("/turns", headers=twice)
+    assert (answer.status_code, answer.json()["code"]) == (403, "invalid-turn")

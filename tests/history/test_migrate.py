@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 from sqlmodel import SQLModel
@@ -14,6 +16,8 @@ from amaze_proxy.history import tables
 from amaze_proxy.history.engine import make_engine
 from amaze_proxy.history.errors import HistoryMisconfigured, HistoryUnavailable
 from amaze_proxy.history.migrate import upgrade
+
+whole = command.upgrade
 
 
 def test_from_empty_the_schema_is_what_the_tables_say(url: str) -> None:
@@ -46,6 +50,40 @@ def test_three_processes_may_start_at_once(url: str) -> None:
     heads = [process.communicate()[0].strip() for process in started]
     assert all(heads)
     assert len(set(heads)) == 1
+
+
+def test_migrations_are_one_transaction(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine(url)
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "upgrade", _half_an_upgrade)
+        with pytest.raises(LookupError):
+            upgrade(engine)
+    assert inspect(engine).get_table_names() == []
+    upgrade(engine)
+    engine.dispose()
+
+
+def _half_an_upgrade(config: Config, _revision: str) -> None:
+    whole(config, "0001")
+    raise LookupError
+
+
+def test_agents_of_the_first_schema_hold_their_names(url: str) -> None:
+    engine = make_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(tables.__file__).with_name("migrations")))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO agent VALUES ('a', 'approved', '', '', '', 0, '', 0, 1, 1, '', '', 0)"
+        )
+        command.upgrade(config, "head")
+        held = connection.exec_driver_sql("SELECT name, kind FROM registered_name").all()
+        assert [tuple(row) for row in held] == [("a", "agent")]
+        command.downgrade(config, "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    engine.dispose()
 
 
 def test_a_schema_of_a_newer_version_is_refused(url: str) -> None:

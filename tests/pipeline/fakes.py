@@ -20,13 +20,19 @@ import h11
 from starlette.middleware import Middleware
 
 from amaze_proxy.pipeline.app import create_app
+from amaze_proxy.pipeline.directory import Directory
 from amaze_proxy.pipeline.inflight import InFlight
 from amaze_proxy.pipeline.line import Line, Rules, Spans
 from amaze_proxy.pipeline.policies import PolicyCache
+from amaze_proxy.pipeline.seal import Seal
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.protocols.prices import PriceBook
+from amaze_proxy.store import registry
 from amaze_proxy.store.admission import Admission, Admitted, LimitState, Outcome, Settlement
+from amaze_proxy.store.agents import AgentStatus, Endpoint
+from amaze_proxy.store.peers import Callee, Hop
+from amaze_proxy.store.registry import AgentPlace, EntryStatus, LlmHost, McpServer
 from amaze_proxy.wire.authority import Authority
 from amaze_proxy.wire.ingress import BodyFault, ClientDisconnected, Ingress
 from amaze_proxy.wire.response import ResponseWriter
@@ -67,10 +73,11 @@ class PolicyTable:
     published: dict[str, Published] = field(default_factory=dict)
     reads: int = 0
 
-    def put(self, policy: Mapping[str, object]) -> int:
-        """Put a policy of AGENT in force; its version."""
-        version = self.version + 1
-        self.published[AGENT] = Published(version, json.dumps(policy))
+    def put(self, policy: Mapping[str, object], agent_id: str = AGENT) -> int:
+        """Put a policy in force; its version."""
+        before = self.published.get(agent_id)
+        version = before.version + 1 if before else 1
+        self.published[agent_id] = Published(version, json.dumps(policy))
         return version
 
     @property
@@ -127,6 +134,75 @@ class ScriptedGate:
             raise self.settle_fault
         self._world.events.append("settled")
         return settlement.record
+
+
+class Registered:
+    """Who is registered, as the store knows it: the source of a Directory, and Peers."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.number = 0
+        self.servers: dict[str, McpServer] = {}
+        self.hosts: dict[str, LlmHost] = {}
+        self.agents: dict[str, Callee] = {}
+        self.hops: list[Hop] = []
+        self.ended: list[tuple[str, str, bool]] = []
+
+    def server(self, name: str, url: str, status: EntryStatus = EntryStatus.APPROVED) -> None:
+        self.number += 1
+        self.servers[name] = McpServer(name, url, status, revision=self.number)
+
+    def host(self, name: str, url: str, dialect: str = "openai") -> None:
+        self.number += 1
+        self.hosts[name] = LlmHost(name, url, dialect, EntryStatus.APPROVED)
+
+    def agent(
+        self,
+        agent_id: str,
+        address: tuple[str, int] = ("", 0),
+        status: AgentStatus = AgentStatus.APPROVED,
+        credentials: tuple[str, ...] = (),
+    ) -> None:
+        self.number += 1
+        self.agents[agent_id] = Callee(agent_id, status, *address, credentials, 0)
+
+    async def generation(self) -> int:
+        return self.number
+
+    async def directory(self) -> registry.Directory:
+        places = (
+            AgentPlace(one.agent_id, Endpoint(a2a_host=one.host, a2a_port=one.port))
+            for one in self.agents.values()
+            if one.port
+        )
+        return registry.Directory(
+            self.number,
+            tuple(self.servers.values()),
+            tuple(self.hosts.values()),
+            tuple(places),
+            frozenset(self.agents),
+        )
+
+    async def hop(self, hop: Hop) -> Callee:
+        self.hops.append(hop)
+        return await self.look(hop.callee)
+
+    async def look(self, callee: str) -> Callee:
+        await self._world.reach("look")
+        found = self.agents.get(callee) or Callee(callee, None, "", 0, (), 0)
+        policy = self._world.policies.published.get(callee)
+        return replace(found, policy_version=policy.version if policy else 0)
+
+    async def hop_end(self, callee: str, decision_id: str, *, reached: bool = True) -> None:
+        self.ended.append((callee, decision_id, reached))
+
+    async def mcp(self, name: str) -> McpServer | None:
+        await self._world.reach("look")
+        return self.servers.get(name)
+
+    async def llm(self, name: str) -> LlmHost | None:
+        await self._world.reach("look")
+        return self.hosts.get(name)
 
 
 @dataclass
@@ -268,6 +344,7 @@ class World:
         self.gate = ScriptedGate(self)
         self.upstreams = FakeUpstreams(self)
         self.spans = KeptSpans()
+        self.registered = Registered(self)
         self.line = Line(
             gate=self.gate,
             policies=PolicyCache(self.policies),
@@ -275,6 +352,9 @@ class World:
             upstreams=self.upstreams,  # type: ignore[arg-type]
             rules=Rules(turn_key=TURN_KEY, **rules),
             in_flight=InFlight(),
+            directory=Directory(self.registered),
+            peers=self.registered,
+            seal=Seal(TURN_KEY),
             spans=self.spans,
         )
         self.app = create_app(self.line, self._health, plugins)

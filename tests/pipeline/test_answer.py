@@ -75,6 +75,10 @@ def test_a_407_challenges_and_says_it_in_the_reason_phrase() -> None:
     refused = Refused(Reason.INVALID_BEARER, "no", status=407)
     found = shape(refused, Context(ID))
     assert dict(found.headers)[b"proxy-authenticate"].startswith(b"Basic realm=")
-    assert found.reason_phrase == reason_phrase(refused) == "Agent credential missing or invalid"
+    assert (
+        found.reason_phrase
+        == reason_phrase(refused, Context(ID))
+        == "Agent credential missing or invalid"
+    )
     assert b"proxy-authenticate" not in dict(shape(REFUSED, Context(ID)).headers)
-    assert reason_phrase(REFUSED) == ""
+    assert reason_phrase(REFUSED, Context(ID)) == ""

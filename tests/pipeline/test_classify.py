@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amaze_proxy.pipeline.calls import Call, Head
 from amaze_proxy.pipeline.classify import (
-    Call,
-    Head,
     classify_http,
     classify_llm,
     llm_route,
@@ -67,7 +66,7 @@ def test_a_call_to_a_provider_is_a_model_call(port: int) -> None:
         head(path="/v1/chat/completions", query="x=1"),
         head(method="PUT"),
         head(port=8443),
-        head(host="api.mistral.ai"),
+        head(host="api.cohere.com"),
     ],
 )
 def test_what_is_asked_of_a_provider_and_not_understood_is_refused(asked: Head) -> None:

@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amaze_proxy.pipeline.classify import Call, Head, classify_llm
-from amaze_proxy.pipeline.enforce import Attempt, TurnClaim, Verdict, authenticate, is_own, judge
+from amaze_proxy.pipeline.asking import Asking, Attempt, TurnClaim
+from amaze_proxy.pipeline.calls import Call, Head
+from amaze_proxy.pipeline.classify import classify_llm
+from amaze_proxy.pipeline.conversation import Conversation
+from amaze_proxy.pipeline.enforce import Verdict, judge
 from amaze_proxy.pipeline.identity import Claim
+from amaze_proxy.pipeline.looks import authenticate, is_own
 from amaze_proxy.pipeline.policies import InForce
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.policy.decision import Decision, Effect, Obligations, Reason
@@ -34,9 +38,8 @@ async def judged(
     world: World, call: Call | None = None, who: Claim = WHO, turn: TurnClaim | None = None
 ) -> tuple[Verdict, Refused | None]:
     attempt = Attempt()
-    found = await judge(
-        world.line, "d" * 32, who, call or model_call(), turn or TurnClaim(), attempt
-    )
+    asking = Asking("d" * 32, "5" * 16, who, turn or TurnClaim(), call or model_call())
+    found = await judge(world.line, asking, attempt)
     assert attempt.admission is world.gate.admissions[-1]
     return found
 
@@ -162,7 +165,7 @@ def test_whose_credential_it_is(reason: Reason | None, session: str) -> None:
 
 def verdict(decision: Decision, *alerts: Reason) -> Verdict:
     admitted = Admitted(Outcome.ADMITTED, alerts=alerts)
-    return Verdict(InForce(1, None), decision, admitted, Charge())
+    return Verdict(InForce(1, None), decision, admitted, Charge(), Conversation("t" * 32))
 
 
 def test_alerts_are_told_once_each() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amaze_proxy.pipeline.classify import Call, Head, classify_http, classify_llm
+from amaze_proxy.pipeline.calls import Call, Head
+from amaze_proxy.pipeline.classify import classify_http, classify_llm
 from amaze_proxy.pipeline.usage import Used, measure
 from amaze_proxy.policy.usage import Charge
 from amaze_proxy.protocols.llm import Tally, TokenUsage

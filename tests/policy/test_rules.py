@@ -9,6 +9,7 @@ from amaze_proxy.policy.model import parse_policy
 from amaze_proxy.policy.request import (
     AccessRequest,
     AgentCall,
+    AgentLook,
     ClientFeature,
     DiscoveryCall,
     HttpCall,
@@ -133,3 +134,23 @@ def test_llm_listed() -> None:
     assert llm_listed(LlmCall("o", "m"), policy)
     assert not llm_listed(LlmCall("o", "n"), policy)
     assert not llm_listed(LlmCall("q", "m"), policy)
+
+
+def test_whoever_may_send_to_an_agent_may_look_at_it() -> None:
+    graph = {
+        "start_step": 1,
+        "steps": [
+            {"step_id": 1, "call_type": "tool", "callee_id": "search", "next_steps": [2]},
+            {"step_id": 2, "call_type": "agent", "callee_id": "bob"},
+        ],
+    }
+    strict = {"mode": "strict", "graph": graph}
+    assert found(AgentLook("bob"), {"allowed_agents": ["bob"]}) == []
+    assert found(AgentLook("bob"), strict) == []
+    assert [one.reason for one in found(AgentLook("eve"), strict)] == [Reason.NOT_ALLOWED]
+    assert [one.reason for one in found(AgentLook("bob"), {})] == [Reason.NOT_ALLOWED]
+
+
+def test_the_callees_list_of_callers_covers_looking() -> None:
+    ones = found(AgentLook("bob", frozenset()), {"allowed_agents": ["bob"]})
+    assert [(one.reason, one.firm) for one in ones] == [(Reason.NOT_ALLOWED, True)]

@@ -79,6 +79,25 @@ def test_our_names_of_providers_are_translated():
     assert BOOK.price("xai", "grok-4") == BOOK.price("x-ai", "grok-4") is not None
 
 
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("google", "gemini-2.5-flash"),
+        ("azure", "gpt-4o"),
+        ("mistral", "mistral-large-latest"),
+        ("groq", "llama-3.3-70b-versatile"),
+        ("deepseek", "deepseek-chat"),
+        ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        ("openrouter", "openai/gpt-4o"),
+        ("xai", "grok-4"),
+    ],
+)
+def test_every_provider_is_one_that_the_table_knows(provider, model):
+    price = BOOK.price(provider, model)
+    assert price is not None
+    assert price.input <= BOOK.worst_case(provider).input
+
+
 def test_money_is_rounded_up():
     assert BOOK.cost("openai", "gpt-4o-mini", TokenUsage(1, 0)) == 1
     assert BOOK.cost("openai", "gpt-4o-mini", TokenUsage(0, 0)) == 0

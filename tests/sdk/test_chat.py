@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from amaze import current_turn
-from amaze.chat import ChatServer, ChatService, NoHandler
+from amaze.chat import ChatService
+from amaze.server import AgentServer, NoHandler
 from amaze.turns import Arrival, NoTurn
 
 
@@ -33,15 +34,15 @@ def reply(message: str) -> Any:
 
 
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    server = ChatServer("127.0.0.1", 0)
+def server() -> Iterator[AgentServer]:
+    server = AgentServer("127.0.0.1", 0, "chat")
     server.start(ChatService("one", turn_of, reply))
     yield server
     server.close()
 
 
 @pytest.fixture
-def ask(server: ChatServer) -> Callable[..., tuple[int, Any]]:
+def ask(server: AgentServer) -> Callable[..., tuple[int, Any]]:
     def ask(method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
         connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -128,23 +129,23 @@ def raw(port: int, request: bytes) -> bytes:
         (b'POST /chat HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n{"mess', b"400"),
     ],
 )
-def test_framing(server: ChatServer, request_bytes: bytes, status: bytes) -> None:
+def test_framing(server: AgentServer, request_bytes: bytes, status: bytes) -> None:
     assert raw(server.port, request_bytes).startswith(b"HTTP/1.1 " + status)
 
 
-def test_a_client_that_hangs_up_harms_nobody(server: ChatServer, ask: Ask) -> None:
+def test_a_client_that_hangs_up_harms_nobody(server: AgentServer, ask: Ask) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(b"POST /chat HTTP/1.1\r\nContent-Length: 10\r\n\r\n")
     assert ask("GET", "/health")[0] == 200
 
 
-def test_a_port_that_is_taken_is_an_error(server: ChatServer) -> None:
+def test_a_port_that_is_taken_is_an_error(server: AgentServer) -> None:
     with pytest.raises(OSError, match="in use"):
-        ChatServer("127.0.0.1", server.port)
+        AgentServer("127.0.0.1", server.port, "chat")
 
 
 def test_ipv6() -> None:
-    server = ChatServer("::1", 0)
+    server = AgentServer("::1", 0, "chat")
     server.start(ChatService("one", turn_of, reply))
     connection = HTTPConnection("::1", server.port, timeout=10)
     connection.request("GET", "/health")

@@ -60,6 +60,20 @@ def test_a_pool_thread_belongs_to_whoever_submits() -> None:
         assert (first, second, pool.submit(current_turn).result()) == ("t1", ["t2", "t2"], None)
 
 
+def test_a_pools_thread_is_of_no_turn_itself() -> None:
+    """Callbacks run in the thread that some message's submit happened to start."""
+    seen: list[str | None] = []
+    with ThreadPoolExecutor(1) as pool:
+        with context.turn("t1"):
+            pool.submit(current_turn).result()
+        with context.turn("t2"):
+            release = threading.Event()
+            future = pool.submit(release.wait, 10)
+            future.add_done_callback(lambda _: seen.append(current_turn()))
+            release.set()
+    assert seen == [None]
+
+
 async def test_concurrent_tasks_keep_their_turns() -> None:
     barrier = asyncio.Barrier(20)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from amaze import RegistrationError
-from amaze.registration import register
+from amaze.registration import Endpoints, register
 from amaze.settings import Settings, read_settings
 from amaze.testing import FakePlatform
 
@@ -24,7 +24,7 @@ def settings_for(platform: FakePlatform, directory: Path, **more: str) -> Settin
 def test_a_registration_tells_where_to_reach_the_agent(
     platform: FakePlatform, tmp_path: Path
 ) -> None:
-    made = register(settings_for(platform, tmp_path), tmp_path, "127.0.0.1", 4711)
+    made = register(settings_for(platform, tmp_path), tmp_path, Endpoints("127.0.0.1", 4711))
     assert made.agent_id == "one"
     assert made.status == "approved"
     assert made.session_id
@@ -35,10 +35,17 @@ def test_a_registration_tells_where_to_reach_the_agent(
     assert made.credential not in repr(made)
 
 
+def test_a_registration_tells_where_agents_reach_it(platform: FakePlatform, tmp_path: Path) -> None:
+    endpoints = Endpoints("127.0.0.1", 1, "::1", 2)
+    register(settings_for(platform, tmp_path), tmp_path, endpoints)
+    assert platform.registrations[0]["a2a_host"] == "::1"
+    assert platform.registrations[0]["a2a_port"] == 2
+
+
 def test_a_restart_uses_the_remembered_credential(platform: FakePlatform, tmp_path: Path) -> None:
     settings = settings_for(platform, tmp_path)
-    first = register(settings, tmp_path, "127.0.0.1", 1)
-    again = register(settings, tmp_path, "127.0.0.1", 2)
+    first = register(settings, tmp_path, Endpoints("127.0.0.1", 1))
+    again = register(settings, tmp_path, Endpoints("127.0.0.1", 2))
     assert again.credential == first.credential
     assert again.status == "approved"
     assert (tmp_path / "one.cred").stat().st_mode & 0o777 == 0o600
@@ -46,17 +53,17 @@ def test_a_restart_uses_the_remembered_credential(platform: FakePlatform, tmp_pa
 
 def test_a_forgotten_credential_is_dropped(platform: FakePlatform, tmp_path: Path) -> None:
     settings = settings_for(platform, tmp_path)
-    first = register(settings, tmp_path, "127.0.0.1", 1)
+    first = register(settings, tmp_path, Endpoints("127.0.0.1", 1))
     platform.forget("one")
-    again = register(settings, tmp_path, "127.0.0.1", 1)
+    again = register(settings, tmp_path, Endpoints("127.0.0.1", 1))
     assert again.credential != first.credential
 
 
 def test_a_given_credential_is_not_replaced(platform: FakePlatform, tmp_path: Path) -> None:
-    register(settings_for(platform, tmp_path), tmp_path, "127.0.0.1", 1)
+    register(settings_for(platform, tmp_path), tmp_path, Endpoints("127.0.0.1", 1))
     settings = settings_for(platform, tmp_path, AMAZE_CREDENTIAL="amz_one.unknown")
     with pytest.raises(RegistrationError, match="not this agent's") as caught:
-        register(settings, tmp_path, "127.0.0.1", 1)
+        register(settings, tmp_path, Endpoints("127.0.0.1", 1))
     assert (caught.value.status, caught.value.reason) == (403, "enrolment-refused")
     assert "amz_one.unknown" not in str(caught.value)
 
@@ -64,16 +71,18 @@ def test_a_given_credential_is_not_replaced(platform: FakePlatform, tmp_path: Pa
 def test_enrolment(tmp_path: Path) -> None:
     with FakePlatform(enroll_key="the-key") as platform:
         with pytest.raises(RegistrationError, match="X-Amaze-Enroll-Key is needed"):
-            register(settings_for(platform, tmp_path), tmp_path, "127.0.0.1", 1)
+            register(settings_for(platform, tmp_path), tmp_path, Endpoints("127.0.0.1", 1))
         settings = settings_for(platform, tmp_path, AMAZE_ENROLL_KEY="the-key")
-        assert register(settings, tmp_path, "127.0.0.1", 1).status == "approved"
+        assert register(settings, tmp_path, Endpoints("127.0.0.1", 1)).status == "approved"
 
 
 def test_an_existing_agent_is_not_taken_over(platform: FakePlatform, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    register(settings_for(platform, tmp_path / "a"), tmp_path / "a", "127.0.0.1", 1)
-    stranger = register(settings_for(platform, tmp_path / "b"), tmp_path / "b", "127.0.0.1", 1)
+    register(settings_for(platform, tmp_path / "a"), tmp_path / "a", Endpoints("127.0.0.1", 1))
+    stranger = register(
+        settings_for(platform, tmp_path / "b"), tmp_path / "b", Endpoints("127.0.0.1", 1)
+    )
     assert stranger.status == "pending"
 
 
@@ -83,7 +92,7 @@ def test_an_orchestrator_that_starts_late(tmp_path: Path) -> None:
         settings = settings_for(first, tmp_path)
     made: list[str] = []
     waiting = threading.Thread(
-        target=lambda: made.append(register(settings, tmp_path, "127.0.0.1", 1).status)
+        target=lambda: made.append(register(settings, tmp_path, Endpoints("127.0.0.1", 1)).status)
     )
     waiting.start()
     with FakePlatform(orchestrator_port=port):
@@ -97,7 +106,7 @@ def test_an_orchestrator_that_never_starts(
     with FakePlatform() as gone:
         settings = settings_for(gone, tmp_path, AMAZE_START_TIMEOUT="0.2")
     with pytest.raises(RegistrationError, match="AMAZE_ORCHESTRATOR_URL") as caught:
-        register(settings, tmp_path, "127.0.0.1", 1)
+        register(settings, tmp_path, Endpoints("127.0.0.1", 1))
     assert caught.value.status is None
     assert caplog.text.count("waiting for the orchestrator") == 1, "said, and once"
 
@@ -106,7 +115,7 @@ def test_an_answer_of_something_else(platform: FakePlatform, tmp_path: Path) -> 
     # Our fake proxy answers any other path as well: 407, which no control plane does.
     settings = settings_for(platform, tmp_path, AMAZE_ORCHESTRATOR_URL=platform.proxy.url)
     with pytest.raises(RegistrationError, match="refused to register 'one'"):
-        register(settings, tmp_path, "127.0.0.1", 1)
+        register(settings, tmp_path, Endpoints("127.0.0.1", 1))
 
 
 @pytest.mark.parametrize(
@@ -123,29 +132,29 @@ def test_a_file_that_cannot_be_trusted_is_not_used(
     damage: object, platform: FakePlatform, tmp_path: Path
 ) -> None:
     settings = settings_for(platform, tmp_path)
-    register(settings, tmp_path, "127.0.0.1", 1)
+    register(settings, tmp_path, Endpoints("127.0.0.1", 1))
     damage(tmp_path / "one.cred")  # type: ignore[operator]
-    assert register(settings, tmp_path, "127.0.0.1", 1).status == "pending"
+    assert register(settings, tmp_path, Endpoints("127.0.0.1", 1)).status == "pending"
 
 
 def test_the_credential_that_amaze_run_keeps_is_used(
     platform: FakePlatform, tmp_path: Path
 ) -> None:
     settings = settings_for(platform, tmp_path)
-    credential = register(settings, tmp_path, "127.0.0.1", 1).credential
+    credential = register(settings, tmp_path, Endpoints("127.0.0.1", 1)).credential
     for file in tmp_path.iterdir():
         file.unlink()
     (tmp_path / "one.cred").touch(mode=0o600)
     (tmp_path / "one.cred").write_text(credential)
-    assert register(settings, tmp_path, "127.0.0.1", 1).credential == credential
+    assert register(settings, tmp_path, Endpoints("127.0.0.1", 1)).credential == credential
 
 
 def test_another_orchestrator_never_sees_the_credential(
     platform: FakePlatform, tmp_path: Path
 ) -> None:
-    register(settings_for(platform, tmp_path), tmp_path, "127.0.0.1", 1)
+    register(settings_for(platform, tmp_path), tmp_path, Endpoints("127.0.0.1", 1))
     with FakePlatform() as other:
         # Showing it would be answered 401 first; here it is simply a new agent.
-        made = register(settings_for(other, tmp_path), tmp_path, "127.0.0.1", 1)
+        made = register(settings_for(other, tmp_path), tmp_path, Endpoints("127.0.0.1", 1))
         assert len(other.registrations) == 1
         assert made.status == "approved"

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -54,6 +55,42 @@ def test_the_example_runs_unchanged(
     assert call.url == "https://api.openai.com/v1/chat/completions"
     assert call.json()["messages"][0]["content"] == "hi"
     assert call.headers["authorization"] == "Bearer sk-of-the-agent"
+
+
+def test_the_example_takes_messages_of_agents(
+    agent_environment: dict[str, str], platform: FakePlatform
+) -> None:
+    platform.answer("https://api.openai.com/v1/chat/completions", COMPLETION)
+    with started(EXAMPLE, agent_environment):
+        assert platform.send_as_agent("two", "hi") == "hello from the model"
+    assert [call.turn for call in platform.calls] == ["turn-1"]
+
+
+def test_a_call_past_the_proxy_is_refused(
+    agent_environment: dict[str, str], platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMAZE_A2A_PORT", "0")
+    with amaze.init(block=False) as agent:
+        connection = HTTPConnection("127.0.0.1", agent.a2a_port, timeout=10)
+        headers = {"X-Amaze-Caller": "two", "X-Amaze-Turn": "t"}
+        connection.request("POST", "/message:send", b'{"message": {"parts": []}}', headers)
+        response = connection.getresponse()
+        content = json.loads(response.read())
+        connection.close()
+    assert (response.status, content["reason"]) == (403, "invalid-caller")
+
+
+def test_without_a_function_for_them_no_agents_are_served(
+    agent_environment: dict[str, str], platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with amaze.init(block=False) as agent:
+        assert agent.a2a_port == 0
+    assert "a2a_port" not in platform.registrations[0]
+    monkeypatch.setenv("AMAZE_A2A_PORT", "0")
+    with amaze.init(block=False) as agent:
+        assert platform.registrations[1]["a2a_port"] == agent.a2a_port
+        with pytest.raises(amaze.SendError, match="has no function receive_message_from_agent"):
+            platform.send_as_agent("two", "hi")
 
 
 def test_a_restarted_process_is_the_same_agent(

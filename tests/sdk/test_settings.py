@@ -18,8 +18,15 @@ def test_defaults() -> None:
     assert settings.proxy == Origin("http", "127.0.0.1", 8080)
     assert settings.state_dir == Path("~/.amaze/agents").expanduser()
     assert (settings.chat_host, settings.chat_port) == (None, 0)
+    assert (settings.a2a_host, settings.a2a_port) == (None, None)
     assert settings.credential is None
     assert settings.enroll_key is None
+
+
+def test_a_port_of_0_is_a_port_for_agents() -> None:
+    environ = {"AMAZE_AGENT_ID": "one", "AMAZE_A2A_PORT": "0", "AMAZE_A2A_HOST": "::1"}
+    settings = read_settings(environ)
+    assert (settings.a2a_host, settings.a2a_port) == ("::1", 0)
 
 
 def test_id_in_code_wins() -> None:
@@ -55,6 +62,8 @@ def test_secrets_are_not_shown() -> None:
     ("variable", "value"),
     [
         ("AMAZE_AGENT_ID", "Upper"),
+        ("AMAZE_A2A_PORT", "-1"),
+        ("AMAZE_A2A_PORT", "65536"),
         ("AMAZE_AGENT_ID", "-one"),
         ("AMAZE_AGENT_ID", "a" * 64),
         ("AMAZE_AGENT_ID", "one\n"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import amaze
 import httpx
@@ -25,6 +26,34 @@ def test_the_example_of_its_docstring(tmp_path: Path) -> None:
             assert send(agent.port, "hello") == "200 {'found': 3}"
     assert platform.calls[0].turn == "turn-1"
     assert platform.calls[0].json() == {"q": "hello"}
+
+
+async def receive_message_from_agent(caller: str, message: Any) -> Any:
+    """Asks a third agent in the turn of the call."""
+    reply = await amaze.send_message_to_agent_async("three", {"for": caller, "what": message})
+    return {"turn": amaze.current_turn(), "reply": reply}
+
+
+def test_a_message_from_another_agent(
+    platform: FakePlatform, agent_environment: dict[str, str]
+) -> None:
+    platform.answer_message("three", {"price": 3})
+    with amaze.init(block=False):
+        for number in (1, 2):
+            reply = platform.send_as_agent("two", ["how", "much"])
+            assert reply == {"turn": f"turn-{number}", "reply": {"price": 3}}
+        assert platform.send_as_agent("two", "?", to="one")["turn"] == "turn-3"
+        with pytest.raises(LookupError, match="receive_message_from_agent"):
+            platform.send_as_agent("two", "?", to="three")
+    sent = platform.calls[0].json()["params"]["message"]["parts"]
+    assert sent == [{"data": {"for": "two", "what": ["how", "much"]}}]
+    assert [call.turn for call in platform.calls] == ["turn-1", "turn-2", "turn-3"]
+
+
+def test_an_agent_that_fails(platform: FakePlatform, agent_environment: dict[str, str]) -> None:
+    platform.refuse_message("three", "not-allowed")
+    with amaze.init(block=False), pytest.raises(amaze.SendError, match="failed: SendError"):
+        platform.send_as_agent("two", "?")
 
 
 def test_the_last_answer_that_matches_wins(platform: FakePlatform) -> None:

@@ -141,7 +141,7 @@ async def test_a_refusal_names_the_limit_and_when_to_come_again(store, script):
         asked = script.admission(limits=limits, charge=script.llm(0, output))
         call = admit_call(asked, now_ms=now)
         return read_admitted(
-            await store.gate._caller.fcall(call.function, call.keys, call.args), asked
+            await store.hot.caller.fcall(call.function, call.keys, call.args), asked
         )
 
     assert (await admit_at(base, 60)).outcome is Outcome.ADMITTED

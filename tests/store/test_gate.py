@@ -166,12 +166,12 @@ async def test_a_poisoned_agent_does_not_hold_up_the_others(fragile, script, unt
 async def test_a_lost_reply_does_not_charge_twice(fragile, own_server, script, tmp_path):
     async with cutting_relay(own_server.socket_path, tmp_path / "relay.sock") as cut:
         caller = Connection(Endpoint(path=str(tmp_path / "relay.sock")))
-        real, fragile.gate._caller = fragile.gate._caller, caller
+        real, fragile.hot.caller = fragile.hot.caller, caller
         asked = script.admission(limits=(script.tokens(100),), charge=script.llm(0, 60))
         cut.set()
         admitted = await fragile.gate.admit(asked)
         assert (admitted.outcome, admitted.limits[0].used) == (Outcome.ADMITTED, 60)
-        fragile.gate._caller = real
+        fragile.hot.caller = real
         await caller.close()
 
 

@@ -28,7 +28,7 @@ async def used(store, script, limits):
 
 async def call(store, settlement, **given):
     made = settle_call(settlement, **given)
-    return read_settled(await store.gate._caller.fcall(made.function, made.keys, made.args))
+    return read_settled(await store.hot.caller.fcall(made.function, made.keys, made.args))
 
 
 @pytest.mark.parametrize(("tokens", "cost"), [(30, 3), (500, 50)])

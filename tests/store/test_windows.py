@@ -50,7 +50,7 @@ async def play(url, script, events):
     try:
         await store.client.flushall()
         await script.enrol(store)
-        await compare(store.gate._caller, script, events)
+        await compare(store.hot.caller, script, events)
     finally:
         await store.close()
 
@@ -91,7 +91,7 @@ def test_a_window_agrees_with_the_exact_log(server, script, events):
 
 
 async def test_a_clock_that_goes_back_frees_nothing(store, script):
-    caller, limits = store.gate._caller, (script.tokens(MAXIMUM, WINDOW),)
+    caller, limits = store.hot.caller, (script.tokens(MAXIMUM, WINDOW),)
     outcomes = []
     for now in (BASE, BASE - 300_000, BASE + 70_000):
         asked = script.admission(limits=limits, charge=script.llm(0, MAXIMUM))

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from starlette.responses import JSONResponse, Response
 
 from amaze_proxy.control.agents import Issued
-from amaze_proxy.control.api import views
+from amaze_proxy.control.api import mcp_servers, views
 from amaze_proxy.control.api.bodies import Invalid
 from amaze_proxy.control.api.call import Call
-from amaze_proxy.control.api.principals import BEARER, AgentCaller, Forbidden
+from amaze_proxy.control.api.principals import BEARER, ENROLL_KEY, AgentCaller, Forbidden
 from amaze_proxy.control.api.schemas import (
     ApproveBody,
     CreateAgentBody,
+    EndpointBody,
     MessageBody,
     RegisterBody,
     RotateBody,
@@ -22,16 +23,22 @@ from amaze_proxy.control.api.schemas import (
 from amaze_proxy.control.policies import parse_data
 from amaze_proxy.store.agents import AgentStatus
 
-ENROLL_KEY = "x-amaze-enroll-key"
+TURN = "x-amaze-turn"
 _PAGE = 100
 _MOST = 1000
 
 
 async def register(call: Call) -> Response:
-    """An agent makes itself known; the proof is in the headers, if there is any."""
+    """An agent, or an MCP server, makes itself known; the proof is in the headers, if there is
+    any."""
     request = call.request
-    if request.query_params.get("kind", "agent") != "agent":
-        raise Invalid((("kind", "must be agent"),))
+    match request.query_params.get("kind", "agent"):
+        case "agent":
+            pass
+        case "mcp":
+            return await mcp_servers.register(call)
+        case _:
+            raise Invalid((("kind", "must be agent or mcp"),))
     body = await call.body(RegisterBody)
     found = await call.services.registration.register(
         body.agent_id,
@@ -48,7 +55,10 @@ async def turns(call: Call) -> Response:
         raise Forbidden("a turn belongs to an agent: ask with its credential")
     body = await call.body(TurnBody)
     traceparent = body.traceparent or call.request.headers.get("traceparent", "")
-    minted = await call.services.turns.for_agent(call.principal.agent_id, traceparent)
+    shown = call.request.headers.getlist(TURN)
+    # RFC 9110 §5.2: several lines are one list, and a list is no turn
+    present = ",".join(shown) if shown else None
+    minted = await call.services.turns.for_agent(call.principal.agent_id, traceparent, present)
     turn = minted.turn
     return JSONResponse(
         {
@@ -80,6 +90,7 @@ async def create(call: Call) -> Response:
         author=call.author,
         owner=body.owner,
         policy=None if body.policy is None else parse_data(body.policy),
+        endpoints=body.endpoints(),
         idempotency_key=call.request.headers.get("idempotency-key"),
     )
     return _issued(issued, 201)
@@ -88,6 +99,15 @@ async def create(call: Call) -> Response:
 async def show(call: Call) -> Response:
     """One agent."""
     return JSONResponse(views.agent(await call.services.agents.get(call.agent_id)))
+
+
+async def endpoint(call: Call) -> Response:
+    """Where an agent listens for A2A, as an operator knows it."""
+    body = await call.body(EndpointBody)
+    record = await call.services.agents.set_endpoint(
+        call.agent_id, body.a2a_host or "", body.a2a_port or 0
+    )
+    return JSONResponse(views.agent(record))
 
 
 async def delete(call: Call) -> Response:

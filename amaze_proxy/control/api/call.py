@@ -35,6 +35,11 @@ class Call:
         return str(self.request.path_params["agent_id"])
 
     @property
+    def name(self) -> str:
+        """The MCP server or LLM host of the path, unchecked as `agent_id`."""
+        return str(self.request.path_params["name"])
+
+    @property
     def author(self) -> str:
         """Who is written down as the one who did it."""
         return self.principal.name
@@ -69,7 +74,8 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the route table. `body` is the schema of a JSON body (None: none, or a policy)."""
+    """A row of the route table. `body` is the schema of a JSON body (None: none, or a policy),
+    `other_body` of another one that is taken as well."""
 
     method: str
     path: str
@@ -78,3 +84,4 @@ class Entry:
     summary: str
     status: int = 200
     body: type[Body] | None = None
+    other_body: type[Body] | None = None

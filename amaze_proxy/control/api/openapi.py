@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from amaze_proxy.control.api.bodies import Body
 from amaze_proxy.control.api.call import Entry
 from amaze_proxy.control.api.principals import Role
 from amaze_proxy.control.api.problems import MEDIA_TYPE
@@ -25,6 +26,9 @@ _SECURITY: dict[Role, list[dict[str, list[str]]]] = {
 }
 _QUERY = {
     ("GET", "/agents"): ("status", "after", "limit"),
+    ("GET", "/mcp_servers"): ("status", "after", "limit"),
+    ("GET", "/llms"): ("after", "limit"),
+    ("POST", "/register"): ("kind",),
     ("GET", "/agents/{agent_id}/audit"): ("limit",),
     ("GET", "/policy/{agent_id}/versions"): ("before", "limit"),
     ("PUT", "/policy/{agent_id}"): ("comment",),
@@ -39,8 +43,8 @@ def document(entries: Iterable[Entry]) -> dict[str, Any]:
     _add(schemas, "Policy", Policy.model_json_schema(ref_template=_REF))
     for entry in entries:
         paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry)
-        if entry.body is not None:
-            _add(schemas, entry.body.__name__, entry.body.model_json_schema(ref_template=_REF))
+        for body in _bodies(entry):
+            _add(schemas, body.__name__, body.model_json_schema(ref_template=_REF))
     return {
         "openapi": "3.1.0",
         "info": {"title": "aMaze control API", "version": "1"},
@@ -95,9 +99,18 @@ def _content(entry: Entry) -> dict[str, Any]:
     if (entry.method, entry.path) in _TAKES_POLICY:
         schema = {"schema": {"$ref": _REF.format(model="Policy")}}
         return {"application/json": schema, "application/yaml": schema}
-    if entry.body is None:
-        return {}
-    return {"application/json": {"schema": {"$ref": _REF.format(model=entry.body.__name__)}}}
+    references = [{"$ref": _REF.format(model=body.__name__)} for body in _bodies(entry)]
+    match references:
+        case []:
+            return {}
+        case [only]:
+            return {"application/json": {"schema": only}}
+        case _:
+            return {"application/json": {"schema": {"anyOf": references}}}
+
+
+def _bodies(entry: Entry) -> list[type[Body]]:
+    return [body for body in (entry.body, entry.other_body) if body is not None]
 
 
 _PROBLEM = {

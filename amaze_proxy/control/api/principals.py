@@ -14,6 +14,7 @@ from amaze_proxy.history.bundle import History
 from amaze_proxy.store.agents import AgentStatus
 
 BEARER = "x-amaze-bearer"
+ENROLL_KEY = "x-amaze-enroll-key"
 
 
 class Role(StrEnum):
@@ -90,6 +91,18 @@ async def _authenticate(request: Request, history: History, clock: Clock) -> Pri
         "a credential is needed: Authorization: Bearer <admin API key>, or X-Amaze-Bearer: "
         "<agent credential>"
     )
+
+
+async def admin_shown(request: Request, history: History) -> bool:
+    """Whether a public route is asked with an admin API key. Raises Unauthenticated for a wrong
+    one: to go on without would make a rival registration out of a typing error."""
+    authorization = request.headers.getlist("authorization")
+    if len(authorization) > 1:
+        raise Unauthenticated("there is more than one credential: send one")
+    if not authorization:
+        return False
+    await _admin(authorization[0], history)
+    return True
 
 
 async def _admin(authorization: str, history: History) -> Principal:

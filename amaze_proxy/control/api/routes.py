@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from amaze_proxy.control.api import agents, policies, system
+from amaze_proxy.control.api import agents, llms, mcp_servers, policies, system
 from amaze_proxy.control.api.call import Call, Entry
 from amaze_proxy.control.api.openapi import document
 from amaze_proxy.control.api.principals import Role, admit
@@ -18,8 +18,13 @@ from amaze_proxy.control.api.problems import handlers
 from amaze_proxy.control.api.schemas import (
     ApproveBody,
     CreateAgentBody,
+    CreateLlmBody,
+    CreateMcpBody,
+    EndpointBody,
+    JudgeMcpBody,
     MessageBody,
     RegisterBody,
+    RegisterMcpBody,
     RotateBody,
     TurnBody,
 )
@@ -35,6 +40,8 @@ async def openapi(_call: Call) -> Response:
 
 _AGENT = "/agents/{agent_id}"
 _POLICY = "/policy/{agent_id}"
+_MCP = "/mcp_servers/{name}"
+_LLM = "/llms/{name}"
 
 TABLE: tuple[Entry, ...] = (
     Entry("GET", "/health", Role.PUBLIC, system.health, "Whether every part answers"),
@@ -42,15 +49,30 @@ TABLE: tuple[Entry, ...] = (
     Entry("GET", "/metrics", Role.PUBLIC, system.metrics, "Numbers for Prometheus"),
     Entry("GET", "/openapi.json", Role.PUBLIC, openapi, "This description"),
     Entry(
-        "POST", "/register", Role.PUBLIC, agents.register, "Register an agent", body=RegisterBody
+        "POST",
+        "/register",
+        Role.PUBLIC,
+        agents.register,
+        "Register an agent, or with ?kind=mcp an MCP server (201)",
+        body=RegisterBody,
+        other_body=RegisterMcpBody,
     ),
     Entry("POST", "/turns", Role.AGENT, agents.turns, "Begin a turn", body=TurnBody),
     Entry(
         "GET", "/resolve/agent/{agent_id}", Role.MEMBER, agents.resolve, "Where an agent listens"
     ),
+    Entry("GET", "/resolve/mcp/{name}", Role.MEMBER, mcp_servers.resolve, "Where an MCP server is"),
     Entry("GET", "/agents", Role.ADMIN, agents.index, "List agents"),
     Entry("POST", "/agents", Role.ADMIN, agents.create, "Create an agent", 201, CreateAgentBody),
     Entry("GET", _AGENT, Role.OWN, agents.show, "One agent"),
+    Entry(
+        "PUT",
+        f"{_AGENT}/endpoint",
+        Role.ADMIN,
+        agents.endpoint,
+        "Say where an agent listens for A2A",
+        body=EndpointBody,
+    ),
     Entry("DELETE", _AGENT, Role.ADMIN, agents.delete, "Delete an agent", 204),
     Entry(
         "POST",
@@ -92,6 +114,38 @@ TABLE: tuple[Entry, ...] = (
         "Save an old version as a new one",
     ),
     Entry("POST", f"{_POLICY}/validate", Role.OWN, policies.validate, "Check a policy"),
+    Entry("GET", "/mcp_servers", Role.ADMIN, mcp_servers.index, "List MCP servers"),
+    Entry(
+        "POST",
+        "/mcp_servers",
+        Role.ADMIN,
+        mcp_servers.create,
+        "Register an approved MCP server",
+        201,
+        CreateMcpBody,
+    ),
+    Entry("GET", _MCP, Role.ADMIN, mcp_servers.show, "One MCP server"),
+    Entry("DELETE", _MCP, Role.ADMIN, mcp_servers.delete, "Delete an MCP server", 204),
+    Entry(
+        "POST",
+        f"{_MCP}/approve",
+        Role.ADMIN,
+        mcp_servers.approve,
+        "Approve an MCP server, or the URL that waits",
+        body=JudgeMcpBody,
+    ),
+    Entry(
+        "POST",
+        f"{_MCP}/reject",
+        Role.ADMIN,
+        mcp_servers.reject,
+        "Reject the URL that waits, or stop the MCP server",
+        body=JudgeMcpBody,
+    ),
+    Entry("GET", "/llms", Role.ADMIN, llms.index, "List LLM hosts"),
+    Entry("POST", "/llms", Role.ADMIN, llms.create, "Add an LLM host", 201, CreateLlmBody),
+    Entry("GET", _LLM, Role.ADMIN, llms.show, "One LLM host"),
+    Entry("DELETE", _LLM, Role.ADMIN, llms.delete, "Delete an LLM host", 204),
 )
 
 

@@ -37,7 +37,7 @@ async def metrics(call: Call) -> Response:
         f'amaze_agents{{status="{status}"}} {count}' for status, count in numbers.agents.items()
     ]
     lines += [
-        "# HELP amaze_changes_not_in_force Agents whose changes are saved and not published.",
+        "# HELP amaze_changes_not_in_force Changes that are saved and not published.",
         "# TYPE amaze_changes_not_in_force gauge",
         f"amaze_changes_not_in_force {numbers.owed}",
         "",

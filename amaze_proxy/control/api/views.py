@@ -10,6 +10,7 @@ from amaze_proxy.control.agents import Issued
 from amaze_proxy.control.lifecycle import claim_name
 from amaze_proxy.history.agents import AgentRecord, Claim, Endpoints
 from amaze_proxy.history.policies import PolicyVersion
+from amaze_proxy.history.registry import EntryRecord
 
 Json = dict[str, Any]
 
@@ -44,6 +45,35 @@ def issued(found: Issued) -> Json:
         "status": found.record.status,
         "credential": found.credential.text,
         "in_force": found.in_force,
+    }
+
+
+def mcp_server(record: EntryRecord) -> Json:
+    """An MCP server; `pending` is another URL that waits for `approve` (null: none)."""
+    claim = record.claim
+    return {
+        "name": record.name,
+        "url": record.url,
+        "status": record.status,
+        "owner": record.owner,
+        "tools": record.tools,
+        "revision": record.revision,
+        "created_ms": record.created_ms,
+        "updated_ms": record.updated_ms,
+        "pending": None if claim is None else asdict(claim),
+    }
+
+
+def llm(record: EntryRecord) -> Json:
+    """An LLM host."""
+    return {
+        "name": record.name,
+        "url": record.url,
+        "dialect": record.dialect,
+        "status": record.status,
+        "revision": record.revision,
+        "created_ms": record.created_ms,
+        "updated_ms": record.updated_ms,
     }
 
 

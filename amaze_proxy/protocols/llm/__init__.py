@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from amaze_proxy.protocols import sse
 from amaze_proxy.protocols.errors import Malformed
 from amaze_proxy.protocols.llm import (
     anthropic_messages,
     estimate,
     fields,
+    gemini,
+    gemini_embeddings,
     listings,
+    ollama,
     openai_chat,
     openai_embeddings,
     openai_responses,
@@ -34,6 +36,7 @@ __all__ = [
     "prepare",
     "read_answer",
     "reframe",
+    "stream_type",
     "wants_body",
 ]
 
@@ -43,16 +46,33 @@ WIRES: MappingProxyType[Family, Wire] = MappingProxyType(
         Family.OPENAI_RESPONSES: openai_responses.WIRE,
         Family.OPENAI_EMBEDDINGS: openai_embeddings.WIRE,
         Family.OPENAI_MODELS: listings.WIRE,
+        Family.COMPATIBLE_CHAT: openai_chat.COMPATIBLE_WIRE,
+        Family.OPENROUTER_CHAT: openai_chat.TELLING_WIRE,
+        Family.MISTRAL_CHAT: openai_chat.TELLING_WIRE,
+        Family.MISTRAL_EMBEDDINGS: openai_embeddings.WIRE,
+        Family.MISTRAL_MODELS: listings.WIRE,
         Family.ANTHROPIC_MESSAGES: anthropic_messages.WIRE,
         Family.ANTHROPIC_COUNT_TOKENS: anthropic_messages.COUNT_WIRE,
         Family.ANTHROPIC_MODELS: listings.WIRE,
+        Family.GEMINI_GENERATE: gemini.GENERATE_WIRE,
+        Family.GEMINI_STREAM: gemini.STREAM_WIRE,
+        Family.GEMINI_STREAM_ARRAY: gemini.ARRAY_WIRE,
+        Family.GEMINI_COUNT_TOKENS: gemini.COUNT_WIRE,
+        Family.GEMINI_EMBED: gemini_embeddings.WIRE,
+        Family.GEMINI_BATCH_EMBED: gemini_embeddings.BATCH_WIRE,
+        Family.GEMINI_MODELS: listings.WIRE,
+        Family.OLLAMA_CHAT: ollama.CHAT_WIRE,
+        Family.OLLAMA_GENERATE: ollama.GENERATE_WIRE,
+        Family.OLLAMA_EMBED: ollama.EMBED_WIRE,
+        Family.OLLAMA_TAGS: listings.WIRE,
     }
 )
 
 
-def parse_request(family: Family, body: bytes, method: str = "POST") -> LlmRequest:
+def parse_request(family: Family, body: bytes, method: str = "POST", model: str = "") -> LlmRequest:
     """The request in `body`. Raises Malformed, whose text is for the caller to read.
 
+    `model` is the one that the URL names (`LlmRoute.model`): it is the one that is decided on.
     Strict on everything that is decided on; members that we do not know are passed on unread.
     """
     wire = WIRES[family]
@@ -62,7 +82,7 @@ def parse_request(family: Family, body: bytes, method: str = "POST") -> LlmReque
         raise Malformed(f"a {method} request must not have a body")
     document = parse_object(body) if wire.method == "POST" else {}
     reject_variants(document, wire.keys)
-    return wire.parse(family, document)
+    return wire.parse(family, document, model)
 
 
 def wants_body(family: Family) -> bool:
@@ -75,7 +95,8 @@ def prepare(
 ) -> bytes | None:
     """The body to forward; None: the bytes as they came.
 
-    `stream=False` asks for the whole answer instead of a stream; `output_limit` (tokens, over all
+    `stream=False` asks for the whole answer instead of a stream (where the URL asks for it, see
+    `providers.whole_target`); `output_limit` (tokens, over all
     answers) is written into the request's own limit. A stream that does not tell its usage
     unasked is asked for it; the `Meter` hides it again from a client that did not ask.
     """
@@ -90,10 +111,15 @@ def prepare(
 
 def meter(request: LlmRequest) -> Meter:
     """For one streamed answer to `request`, from its first byte."""
-    reader = WIRES[request.family].reader
-    if reader is None:
+    wire = WIRES[request.family]
+    if wire.reader is None:
         raise Malformed(f"an answer of {request.family} does not come as a stream")
-    return Meter(reader(request))
+    return Meter(wire.reader(request), wire.framing)
+
+
+def stream_type(request: LlmRequest) -> bytes:
+    """The content type of a streamed answer to `request`, without parameters."""
+    return WIRES[request.family].framing.content_type
 
 
 def read_answer(request: LlmRequest, body: bytes) -> Tally:
@@ -111,7 +137,7 @@ def estimate_output(tally: Tally) -> int:
 
 def reframe(request: LlmRequest, body: bytes) -> bytes:
     """A whole answer as the stream that the client asked for. Raises Malformed if it is none."""
-    frames = WIRES[request.family].frames
-    if frames is None:
+    wire = WIRES[request.family]
+    if wire.frames is None:
         raise Malformed(f"an answer of {request.family} does not come as a stream")
-    return b"".join(map(sse.format, frames(request, fields.loads(body))))
+    return wire.framing.write(wire.frames(request, fields.loads(body)))

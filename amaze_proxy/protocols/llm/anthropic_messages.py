@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 
 from amaze_proxy.protocols.errors import Malformed
-from amaze_proxy.protocols.llm import estimate, fields
+from amaze_proxy.protocols.llm import estimate, fields, reach
 from amaze_proxy.protocols.llm.anthropic_frames import frames
-from amaze_proxy.protocols.llm.records import LlmRequest, Tally, TokenUsage, Wire
+from amaze_proxy.protocols.llm.records import LlmRequest, Reader, Tally, TokenUsage, Wire
 from amaze_proxy.protocols.providers import Family
 from amaze_proxy.protocols.sse import Event
 from amaze_proxy.protocols.strictjson import JsonObject
@@ -21,9 +21,9 @@ _KEYS = frozenset(
         "stream",
         "max_tokens",
         "tools",
-        "mcp_servers",
         "fallbacks",
         "container",
+        *reach.KEYS,
     }
 )
 _MESSAGE_KEYS = frozenset({"role", "content"})
@@ -39,7 +39,7 @@ _CALLER_RUNS = frozenset(
 _VERSION = re.compile(r"_\d{8}")
 
 
-def _parse(family: Family, document: JsonObject) -> LlmRequest:
+def _parse(family: Family, document: JsonObject, model: str) -> LlmRequest:
     if document.get("fallbacks") is not None:
         # The answer could come from a model that the policy was not asked about.
         raise Malformed("'fallbacks' is not supported: ask for one model per request")
@@ -48,10 +48,11 @@ def _parse(family: Family, document: JsonObject) -> LlmRequest:
     limit = fields.count(document, "max_tokens")
     if limit is None:
         raise Malformed("'max_tokens' is missing")
-    tools, provider_tools = _tools(document, blocks)
+    name = fields.model_name(document, model)
+    tools, provider_tools = _tools(document, blocks, name)
     return LlmRequest(
         family,
-        fields.model_name(document),
+        name,
         stream=fields.flag(document, "stream"),
         output_limit=limit,
         input_tokens=estimate.tokens(
@@ -66,9 +67,9 @@ def _parse(family: Family, document: JsonObject) -> LlmRequest:
     )
 
 
-def _parse_count(family: Family, document: JsonObject) -> LlmRequest:
+def _parse_count(family: Family, document: JsonObject, model: str) -> LlmRequest:
     """Counting is not charged; what it names is decided on all the same."""
-    counted = _parse(family, {**document, "max_tokens": 0})
+    counted = _parse(family, {**document, "max_tokens": 0}, model)
     return replace(counted, stream=False, input_tokens=0, document=document)
 
 
@@ -83,7 +84,7 @@ def _blocks(message: JsonObject) -> list[JsonObject]:
 
 
 def _tools(
-    document: JsonObject, blocks: list[list[JsonObject]]
+    document: JsonObject, blocks: list[list[JsonObject]], model: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     names: list[str] = []
     provider_tools: list[str] = []
@@ -99,8 +100,7 @@ def _tools(
             names.append(fields.string(tool, "name") or kind)
         else:
             provider_tools.append(kind)
-    if document.get("mcp_servers") not in (None, []):
-        provider_tools.append("mcp")
+    provider_tools += reach.tools(document, model)
     if isinstance(document.get("container"), dict):
         container = fields.member(document, "container", _CONTAINER_KEYS) or {}
         provider_tools += ["skills"] if container.get("skills") else []
@@ -126,7 +126,7 @@ def _added_tools(block: JsonObject) -> list[JsonObject]:
 
 
 def _limit(document: JsonObject, tokens: int) -> None:
-    document["max_tokens"] = min(fields.count(document, "max_tokens") or 0, tokens)
+    document["max_tokens"] = max(1, min(fields.count(document, "max_tokens") or 1, tokens))
 
 
 def _stream(document: JsonObject, stream: bool) -> None:
@@ -172,7 +172,7 @@ def _read(document: JsonObject, tally: Tally) -> None:
         _note_block(block, tally)
         tally.text += fields.size(block.get("text")) + fields.size(block.get("thinking"))
         if given := fields.child(block, "input"):
-            tally.text += estimate.tokens(given) * estimate.BYTES_PER_TOKEN
+            tally.text += estimate.written(given)
 
 
 def _read_count(document: JsonObject, tally: Tally) -> None:
@@ -180,7 +180,7 @@ def _read_count(document: JsonObject, tally: Tally) -> None:
     tally.usage = TokenUsage(0, 0)
 
 
-class _Reader:
+class _Reader(Reader):
     """The input side comes first; `message_delta` then tells running totals: the last one holds."""
 
     def __init__(self, request: LlmRequest) -> None:

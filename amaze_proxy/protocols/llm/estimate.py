@@ -20,11 +20,11 @@ from amaze_proxy.protocols.strictjson import JsonObject, JsonValue
 
 BYTES_PER_TOKEN = 3
 _OBJECT = 4 * BYTES_PER_TOKEN
-_PICTURE = 2_000
+PICTURE = 2_000
 _SOUND_BYTES = 256
 _FILE_BYTES = 6
 _FILE = 2_000
-_REFERENCE = 10_000
+REFERENCE = 10_000
 
 _PICTURES = frozenset({"image_url", "input_image", "image", "computer_screenshot"})
 _SOUNDS = frozenset({"input_audio"})
@@ -59,9 +59,9 @@ def _object(value: JsonObject) -> int:
 def _media(value: JsonObject, kind: str) -> int | None:
     """The tokens of a picture, a sound or a file; None for anything else."""
     if kind in _PICTURES:
-        return _PICTURE
+        return PICTURE
     if kind in _SOUNDS:
-        return 50 + _strings(value) // _SOUND_BYTES
+        return sound(_strings(value))
     if kind in _FILES:
         return _file(value)
     if kind == "document" and (source := _source(value)) is not None:
@@ -79,7 +79,17 @@ def _source(document: JsonObject) -> JsonObject | None:
 
 def _file(value: JsonObject) -> int:
     data = _strings(value)
-    return max(_FILE, data // _FILE_BYTES) if data > 4096 else _REFERENCE
+    return file(data) if data > 4096 else REFERENCE
+
+
+def sound(size: int) -> int:
+    """The tokens of a sound of that many characters of base64."""
+    return 50 + size // _SOUND_BYTES
+
+
+def file(size: int) -> int:
+    """The tokens of a file of that many characters of base64."""
+    return max(_FILE, size // _FILE_BYTES)
 
 
 def _strings(value: JsonValue) -> int:
@@ -90,10 +100,15 @@ def _strings(value: JsonValue) -> int:
     return size(value)
 
 
+def written(value: JsonValue) -> int:
+    """The bytes that a model wrote, also where they are not plain text but parts or arguments."""
+    return tokens(value) * BYTES_PER_TOKEN if isinstance(value, dict | list) else size(value)
+
+
 def output(tally: Tally) -> int:
     """The tokens of an answer that was cut off or does not say its usage.
 
     By what the model wrote; an answer that could not be read at all counts by its bytes.
     """
-    written = tally.text or (0 if tally.model else tally.output_bytes)
-    return -(-written // BYTES_PER_TOKEN)
+    told = tally.text or (0 if tally.model else tally.output_bytes)
+    return -(-told // BYTES_PER_TOKEN)

@@ -12,12 +12,18 @@ _MODEL = re.compile(r"[!-~]{1,256}")
 _MAX_INT = 2**31 - 1
 
 
-def model_name(document: JsonObject) -> str:
-    """The member `model`: visible ASCII, since white space around a name hides it from a rule."""
+def model_name(document: JsonObject, given: str = "") -> str:
+    """The member `model`: visible ASCII, since white space around a name hides it from a rule.
+
+    `given` is the model of the URL. It is the one that the provider uses, so it is the answer;
+    the member may then be left out.
+    """
     value = document.get("model")
+    if given and value is None:
+        return given
     if not isinstance(value, str) or not _MODEL.fullmatch(value):
         raise Malformed("'model' must be a name of 1 to 256 visible ASCII characters")
-    return value
+    return given or value
 
 
 def flag(document: JsonObject, name: str) -> bool:

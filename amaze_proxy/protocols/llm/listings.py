@@ -7,7 +7,7 @@ from amaze_proxy.protocols.providers import Family
 from amaze_proxy.protocols.strictjson import JsonObject
 
 
-def _parse(family: Family, document: JsonObject) -> LlmRequest:
+def _parse(family: Family, document: JsonObject, model: str) -> LlmRequest:
     return LlmRequest(family, "", output_limit=0)
 
 

@@ -1,15 +1,18 @@
-"""OpenAI chat completions, and all who speak it."""
+"""OpenAI chat completions, and all who speak it, each in its manner."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import partial
 
 from amaze_proxy.protocols.errors import Malformed
-from amaze_proxy.protocols.llm import estimate, fields
-from amaze_proxy.protocols.llm.records import LlmRequest, Tally, TokenUsage, Wire
+from amaze_proxy.protocols.llm import estimate, fields, reach
+from amaze_proxy.protocols.llm.openai_chat_frames import DONE, frames
+from amaze_proxy.protocols.llm.records import LlmRequest, Reader, Tally, TokenUsage, Wire
 from amaze_proxy.protocols.providers import Family
 from amaze_proxy.protocols.sse import Event
-from amaze_proxy.protocols.strictjson import JsonObject, JsonValue, dumps
+from amaze_proxy.protocols.strictjson import JsonObject
 
 _KEYS = frozenset(
     {
@@ -22,7 +25,7 @@ _KEYS = frozenset(
         "max_completion_tokens",
         "tools",
         "functions",
-        "web_search_options",
+        *reach.KEYS,
     }
 )
 _MESSAGE_KEYS = frozenset({"role", "content"})
@@ -34,19 +37,38 @@ _LIMITS = ("max_completion_tokens", "max_tokens")
 _MOST_CHOICES = 128
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 _ASKS = frozenset({"tool_calls", "function_call", "audio"})
-_DONE = "[DONE]"
 _NULL_USAGE = re.compile(rb',[ \t]?"usage":[ \t]?null')
 
 
-def _parse(family: Family, document: JsonObject) -> LlmRequest:
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a host's chat differs from OpenAI's.
+
+    `obeys` is the output limit that it surely obeys ("": the one that the request uses; many do
+    not know `max_completion_tokens`, and pass over it); `asks` whether a stream tells its usage
+    only to who asks for it.
+    """
+
+    obeys: str
+    asks: bool
+
+
+_OPENAI = _Manner("", asks=True)
+_COMPATIBLE = _Manner("max_tokens", asks=True)
+# Mistral refuses members that it does not know, `stream_options` among them.
+_TELLING = _Manner("max_tokens", asks=False)
+
+
+def _parse(manner: _Manner, family: Family, document: JsonObject, model: str) -> LlmRequest:
     messages = fields.objects(document, "messages", _MESSAGE_KEYS, required=True)
     roles = [fields.text(message, "role") for message in messages]
     stream = fields.flag(document, "stream")
     options = fields.member(document, _OPTIONS, _OPTION_KEYS) or {}
-    tools, provider_tools = _tools(document)
+    name = fields.model_name(document, model)
+    tools, provider_tools = _tools(document, name)
     return LlmRequest(
         family,
-        fields.model_name(document),
+        name,
         stream=stream,
         output_limit=_output_limit(document),
         input_tokens=estimate.tokens(
@@ -58,7 +80,7 @@ def _parse(family: Family, document: JsonObject) -> LlmRequest:
         tools=tools,
         provider_tools=provider_tools,
         user_message=roles[-1] == "user",
-        wants_usage=fields.flag(options, "include_usage") and stream,
+        wants_usage=(fields.flag(options, "include_usage") or not manner.asks) and stream,
         document=document,
     )
 
@@ -77,7 +99,7 @@ def _output_limit(document: JsonObject) -> int | None:
     return max(given) * choices if given else None
 
 
-def _tools(document: JsonObject) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _tools(document: JsonObject, model: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     names: list[str] = []
     provider_tools: list[str] = []
     for tool in fields.objects(document, "tools", _TOOL_KEYS):
@@ -89,23 +111,27 @@ def _tools(document: JsonObject) -> tuple[tuple[str, ...], tuple[str, ...]]:
             provider_tools.append(kind)
     functions = fields.objects(document, "functions", _NAME_KEYS)
     names += [fields.text(function, "name") for function in functions]
-    if document.get("web_search_options") is not None:
-        provider_tools.append("web_search")
+    provider_tools += reach.tools(document, model)
     return fields.unique(names), fields.unique(provider_tools)
 
 
-def _limit(document: JsonObject, tokens: int) -> None:
-    """`tokens` over all choices, at least 1 for each, in the field that the request uses."""
+def _limit(manner: _Manner, document: JsonObject, tokens: int) -> None:
+    """`tokens` over all choices, at least 1 for each, in the fields that the request uses."""
     each = max(1, tokens // _choices(document))
     own = {name: fields.count(document, name) for name in _LIMITS}
     used = {name: min(limit, each) for name, limit in own.items() if limit is not None}
+    least = min(used.values(), default=each)
+    if manner.obeys:
+        used.setdefault(manner.obeys, least)
     document.update(used or {_LIMITS[0]: each})
 
 
-def _stream(document: JsonObject, stream: bool) -> None:
+def _stream(manner: _Manner, document: JsonObject, stream: bool) -> None:
     """Sets streaming; a stream always tells its usage."""
     document["stream"] = stream
     options = document.get(_OPTIONS)
+    if stream and not manner.asks:
+        return
     if stream:
         given = options if isinstance(options, dict) else {}
         document[_OPTIONS] = {**given, "include_usage": True}
@@ -115,6 +141,8 @@ def _stream(document: JsonObject, stream: bool) -> None:
 
 def _usage(document: JsonObject) -> TokenUsage | None:
     usage = fields.child(document, "usage")
+    if not usage:  # where Groq's streams have it
+        usage = fields.child(fields.child(document, "x_groq"), "usage")
     spent = fields.number(usage, "prompt_tokens")
     if spent is None:
         return None
@@ -123,7 +151,7 @@ def _usage(document: JsonObject) -> TokenUsage | None:
     return TokenUsage(
         spent,
         fields.number(usage, "completion_tokens") or 0,
-        fields.number(read, "cached_tokens") or 0,
+        _cached(usage, read),
         fields.number(read, "cache_write_tokens") or 0,
         fields.classes(
             [
@@ -135,11 +163,18 @@ def _usage(document: JsonObject) -> TokenUsage | None:
     )
 
 
+def _cached(usage: JsonObject, details: JsonObject) -> int:
+    told = fields.number(details, "cached_tokens")
+    if told is None:  # where DeepSeek has it
+        told = fields.number(usage, "prompt_cache_hit_tokens")
+    return told or 0
+
+
 def _note_message(message: JsonObject, tally: Tally) -> None:
     """A message, or the delta of one: what was written, and the tools it asks for."""
     for name in _TEXTS:
-        if written := message.get(name):
-            tally.text += fields.size(written)
+        if told := message.get(name):
+            tally.text += estimate.written(told)
     if _ASKS.isdisjoint(message):
         return
     tally.text += fields.size(fields.child(message, "audio").get("transcript"))
@@ -151,7 +186,8 @@ def _note_message(message: JsonObject, tally: Tally) -> None:
     for call in [*calls, fields.child(message, "function_call")]:
         if name := fields.string(call, "name"):
             tally.tools += (name,)
-        tally.text += sum(fields.size(call.get(part)) for part in ("name", "arguments", "input"))
+        parts = ("name", "arguments", "input")
+        tally.text += sum(estimate.written(call.get(part)) for part in parts)
 
 
 def _read(document: JsonObject, tally: Tally) -> None:
@@ -163,12 +199,12 @@ def _read(document: JsonObject, tally: Tally) -> None:
         _note_message(fields.child(choice, "message"), tally)
 
 
-class _Reader:
+class _Reader(Reader):
     def __init__(self, request: LlmRequest) -> None:
         self._hide_usage = not request.wants_usage
 
     def read(self, event: Event, tally: Tally) -> bytes:
-        if event.data.startswith(_DONE):  # as the clients read it
+        if event.data.startswith(DONE):  # as the clients read it
             tally.complete = True
             return event.raw
         document = fields.loads(event.data) if event.data else {}
@@ -194,35 +230,18 @@ def _without_usage(raw: bytes, document: JsonObject) -> bytes:
     return b"" if alone else raw
 
 
-def _frames(request: LlmRequest, answer: JsonObject) -> list[Event]:
-    choices = fields.children(answer, "choices")
-    if not choices:
-        raise Malformed("the answer is not a chat completion")
-    base = {k: v for k, v in answer.items() if k not in ("object", "choices", "usage")}
-    base["object"] = "chat.completion.chunk"
-    told: JsonObject = {"usage": None} if request.wants_usage else {}
-    chunks: list[JsonObject] = []
-    for position, choice in enumerate(choices):
-        index = choice.get("index", position)
-        rest = {k: v for k, v in choice.items() if k not in ("message", "finish_reason")}
-        delta = _delta(fields.child(choice, "message"))
-        whole: JsonObject = {**rest, "index": index, "delta": delta, "finish_reason": None}
-        final: JsonObject = {"index": index, "delta": {}, "logprobs": None}
-        final["finish_reason"] = choice.get("finish_reason")
-        chunks += [{**base, "choices": [part], **told} for part in (whole, final)]
-    if request.wants_usage:
-        chunks.append({**base, "choices": [], "usage": answer.get("usage")})
-    return [*(Event(data=dumps(chunk).decode()) for chunk in chunks), Event(data=_DONE)]
+def _wire(manner: _Manner) -> Wire:
+    return Wire(
+        _KEYS,
+        partial(_parse, manner),
+        _read,
+        limit=partial(_limit, manner),
+        stream=partial(_stream, manner),
+        reader=_Reader,
+        frames=frames,
+    )
 
 
-def _delta(message: JsonObject) -> JsonObject:
-    """A message as the one delta that makes it; null members say nothing."""
-    delta: JsonObject = {k: v for k, v in message.items() if v is not None and k != "tool_calls"}
-    calls: list[JsonValue] = [
-        {"index": index, **call}
-        for index, call in enumerate(fields.children(message, "tool_calls"))
-    ]
-    return {**delta, "tool_calls": calls} if calls else delta
-
-
-WIRE = Wire(_KEYS, _parse, _read, limit=_limit, stream=_stream, reader=_Reader, frames=_frames)
+WIRE = _wire(_OPENAI)
+COMPATIBLE_WIRE = _wire(_COMPATIBLE)
+TELLING_WIRE = _wire(_TELLING)

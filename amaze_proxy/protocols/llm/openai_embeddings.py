@@ -11,10 +11,10 @@ from amaze_proxy.protocols.strictjson import JsonObject, JsonValue
 _KEYS = frozenset({"model", "input"})
 
 
-def _parse(family: Family, document: JsonObject) -> LlmRequest:
+def _parse(family: Family, document: JsonObject, model: str) -> LlmRequest:
     return LlmRequest(
         family,
-        fields.model_name(document),
+        fields.model_name(document, model),
         output_limit=0,
         input_tokens=_tokens(document.get("input")),
         document=document,

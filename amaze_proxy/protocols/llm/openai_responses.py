@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from amaze_proxy.protocols.errors import Malformed
-from amaze_proxy.protocols.llm import estimate, fields
+from amaze_proxy.protocols.llm import estimate, fields, reach
 from amaze_proxy.protocols.llm.openai_responses_frames import frames
-from amaze_proxy.protocols.llm.records import LlmRequest, Tally, TokenUsage, Wire
+from amaze_proxy.protocols.llm.records import LlmRequest, Reader, Tally, TokenUsage, Wire
 from amaze_proxy.protocols.providers import Family
 from amaze_proxy.protocols.sse import Event
 from amaze_proxy.protocols.strictjson import JsonObject
@@ -23,6 +23,7 @@ _KEYS = frozenset(
         "prompt",
         "previous_response_id",
         "conversation",
+        *reach.KEYS,
     }
 )
 _ITEM_KEYS = frozenset({"type", "role", "tools"})
@@ -38,7 +39,7 @@ _DEFINING_ITEMS = frozenset({"additional_tools", "tool_search_output"})
 _TERMINATORS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
-def _parse(family: Family, document: JsonObject) -> LlmRequest:
+def _parse(family: Family, document: JsonObject, model: str) -> LlmRequest:
     if fields.flag(document, "background"):
         # Its usage is only in an answer that is fetched later, by a call that is not metered.
         raise Malformed("'background' responses cannot be metered, and are not supported")
@@ -46,10 +47,11 @@ def _parse(family: Family, document: JsonObject) -> LlmRequest:
     if given is None and document.get("prompt") is None:
         raise Malformed("'input' is missing")
     items = [] if given is None or isinstance(given, str) else _items(document)
-    tools, provider_tools = _tools(document, items)
+    name = fields.model_name(document, model)
+    tools, provider_tools = _tools(document, items, name)
     return LlmRequest(
         family,
-        fields.model_name(document),
+        name,
         stream=fields.flag(document, "stream"),
         output_limit=fields.count(document, "max_output_tokens", least=1),
         input_tokens=estimate.tokens(
@@ -108,7 +110,7 @@ def _runs_at_caller(kind: str, tool: JsonObject) -> bool:
 
 
 def _tools(
-    document: JsonObject, items: list[JsonObject]
+    document: JsonObject, items: list[JsonObject], model: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     offer = _Offer()
     offer.add(document)
@@ -119,12 +121,13 @@ def _tools(
             offer.provider.append("mcp")  # approving makes the provider call it
     if document.get("prompt") is not None:
         offer.provider.append("prompt")  # a stored template, with tools that we cannot see
+    offer.provider += reach.tools(document, model)
     return fields.unique(offer.names), fields.unique(offer.provider)
 
 
 def _limit(document: JsonObject, tokens: int) -> None:
     own = fields.count(document, "max_output_tokens")
-    document["max_output_tokens"] = tokens if own is None else min(own, tokens)
+    document["max_output_tokens"] = max(1, tokens if own is None else min(own, tokens))
 
 
 def _stream(document: JsonObject, stream: bool) -> None:
@@ -179,7 +182,7 @@ def _read(document: JsonObject, tally: Tally) -> None:
         _note_text(item, tally)
 
 
-class _Reader:
+class _Reader(Reader):
     def __init__(self, request: LlmRequest) -> None:
         pass
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from amaze_proxy.protocols.llm.framing import SSE, Framing
 from amaze_proxy.protocols.providers import Family
 from amaze_proxy.protocols.sse import Event
 from amaze_proxy.protocols.strictjson import JsonObject
@@ -78,22 +79,28 @@ class Reader(Protocol):
         """Notes what the event tells; returns the bytes that the client gets of it."""
         ...
 
+    def end(self, tally: Tally) -> bytes:
+        """At the end of the stream's bytes: what was held back until then."""
+        return b""
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """A wire family: the functions that know its shapes.
 
-    `keys` are the members decided on; `parse` raises Malformed; `read` notes what a whole answer
-    tells; a request by another `method` than POST has no body. `limit` lowers or sets the output
-    limit of a document, `stream` switches its streaming, both in place. `reader` reads a stream,
-    `frames` makes one of a whole answer; a family that does not stream has neither.
+    `keys` are the members decided on; `parse` gets the model that the URL names ("": none) and
+    raises Malformed; `read` notes what a whole answer tells; a request by another `method` than
+    POST has no body. `limit` lowers or sets the output limit of a document, `stream` switches its
+    streaming, both in place. `reader` reads a stream, `frames` makes one of a whole answer; a
+    family that does not stream has neither. `framing` is the form of the stream.
     """
 
     keys: frozenset[str]
-    parse: Callable[[Family, JsonObject], LlmRequest]
+    parse: Callable[[Family, JsonObject, str], LlmRequest]
     read: Callable[[JsonObject, Tally], None]
     method: str = "POST"
     limit: Callable[[JsonObject, int], None] | None = None
     stream: Callable[[JsonObject, bool], None] | None = None
     reader: Callable[[LlmRequest], Reader] | None = None
     frames: Callable[[LlmRequest, JsonObject], list[Event]] | None = None
+    framing: Framing = SSE

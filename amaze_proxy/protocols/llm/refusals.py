@@ -7,19 +7,38 @@ what the SDKs show of it is their `error` object, which has them too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from enum import Enum, auto
+from typing import assert_never
 
 from amaze_proxy.protocols import sse
 from amaze_proxy.protocols.providers import Family
-from amaze_proxy.protocols.strictjson import JsonObject, JsonValue, dumps
+from amaze_proxy.protocols.refusal import Refusal
+from amaze_proxy.protocols.strictjson import JsonObject, dumps
 
 TYPE = "amaze_denied"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:-]")
 
-_OPENAI = "openai"
-_ANTHROPIC = "anthropic"
-_DIALECTS = (_OPENAI, _ANTHROPIC)
+
+class _Dialect(Enum):
+    OPENAI = auto()
+    ANTHROPIC = auto()
+    GOOGLE = auto()
+    MISTRAL = auto()
+    OLLAMA = auto()
+    UNIVERSAL = auto()
+
+
+# By the first word of a wire family, and by provider.
+_DIALECTS = {
+    "anthropic": _Dialect.ANTHROPIC,
+    "gemini": _Dialect.GOOGLE,
+    "google": _Dialect.GOOGLE,
+    "mistral": _Dialect.MISTRAL,
+    "ollama": _Dialect.OLLAMA,
+} | dict.fromkeys(
+    ("openai", "compatible", "azure", "groq", "deepseek", "together", "openrouter", "xai"),
+    _Dialect.OPENAI,
+)
 # Anthropic has a closed list of error types; the rest are permission errors.
 _ANTHROPIC_TYPES = {
     "invalid-bearer": "authentication_error",
@@ -31,43 +50,51 @@ _ANTHROPIC_TYPES = {
     "upstream-unreachable": "api_error",
     "redis-unavailable": "api_error",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a call was refused. `details` (limits, what is left, policy version, …) are for
-    programs; `message` says it all for people."""
-
-    reason: str
-    message: str
-    decision_id: str
-    details: Mapping[str, JsonValue]
+# google.rpc.Code and its HTTP mapping; the rest are PERMISSION_DENIED.
+_GOOGLE_CODES = {
+    "malformed-request": (400, "INVALID_ARGUMENT"),
+    "authority-mismatch": (400, "INVALID_ARGUMENT"),
+    "request-too-large": (413, "INVALID_ARGUMENT"),
+    "edge_loop_exceeded": (429, "RESOURCE_EXHAUSTED"),
+    "upstream-timeout": (504, "DEADLINE_EXCEEDED"),
+    "upstream-unreachable": (502, "UNAVAILABLE"),
+    "redis-unavailable": (503, "UNAVAILABLE"),
+}
 
 
 def error_body(family: Family | None, provider: str | None, refusal: Refusal) -> bytes:
     """The JSON body of the refusal; for a provider whose errors we do not speak, one that all
     the SDKs can read."""
-    return dumps({**_error(family, provider, refusal), **_own(refusal)})
+    return dumps({**_error(_dialect(family, provider), refusal), **_own(refusal)})
 
 
-def _dialect(family: Family | None, provider: str | None) -> str | None:
+def _dialect(family: Family | None, provider: str | None) -> _Dialect:
     """Whose errors to write: those of the wire family, else of the provider."""
-    name = provider if family is None else family.partition("-")[0]
-    return name if name in _DIALECTS else None
+    name = provider or "" if family is None else family.partition("-")[0]
+    return _DIALECTS.get(name, _Dialect.UNIVERSAL)
 
 
 def _own(refusal: Refusal) -> JsonObject:
     return {"reason": refusal.reason, "decision_id": refusal.decision_id}
 
 
-def _error(family: Family | None, provider: str | None, refusal: Refusal) -> JsonObject:
-    match _dialect(family, provider):
-        case "openai":
+def _error(dialect: _Dialect, refusal: Refusal) -> JsonObject:
+    match dialect:
+        case _Dialect.OPENAI:
             return {"error": _openai_error(refusal)}
-        case "anthropic":
+        case _Dialect.ANTHROPIC:
             return _anthropic_error(refusal)
-        case _:
+        case _Dialect.GOOGLE:
+            return {"error": _google_error(refusal)}
+        case _Dialect.MISTRAL:
+            # Its own, and what the OpenAI SDK looks for, which is used with it as often.
+            openai = _openai_error(refusal)
+            return {"object": "error", **openai, "error": openai}
+        case _Dialect.OLLAMA:
+            return {"error": refusal.message, "details": dict(refusal.details)}
+        case _Dialect.UNIVERSAL:
             return _universal_error(refusal)
+    assert_never(dialect)
 
 
 def _openai_error(refusal: Refusal) -> JsonObject:
@@ -91,6 +118,19 @@ def _anthropic_error(refusal: Refusal) -> JsonObject:
         },
         "request_id": refusal.decision_id,
     }
+
+
+def _google_error(refusal: Refusal) -> JsonObject:
+    code, status = _GOOGLE_CODES.get(refusal.reason, (403, "PERMISSION_DENIED"))
+    told = {**refusal.details, **_own(refusal)}
+    info: JsonObject = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": _UNSAFE.sub("", refusal.reason).upper().replace("-", "_"),
+        "domain": "amaze",
+        # A map of strings (google/rpc/error_details.proto).
+        "metadata": {k: v if isinstance(v, str) else dumps(v).decode() for k, v in told.items()},
+    }
+    return {"code": code, "status": status, "message": refusal.message, "details": [info]}
 
 
 def _universal_error(refusal: Refusal) -> JsonObject:
@@ -118,22 +158,30 @@ def error_headers(
     request_id = _UNSAFE.sub("", refusal.decision_id).encode()
     never = (b"x-should-retry", b"false")
     match _dialect(family, provider):
-        case "openai":
-            return ((b"x-request-id", request_id), never)
-        case "anthropic":
+        case _Dialect.ANTHROPIC:
             return ((b"request-id", request_id), never)
-        case _:
+        case _Dialect.UNIVERSAL:
             return (
                 (b"x-request-id", request_id),
                 (b"request-id", request_id),
                 (b"x-amzn-errortype", b"AccessDeniedException"),
                 never,
             )
+        case _:
+            return ((b"x-request-id", request_id), never)
 
 
-def stream_error(family: Family | None, refusal: Refusal) -> bytes:
-    """The error inside a stream that has begun: the SDK raises it. Close the stream after it."""
-    body: JsonObject = {**_error(family, None, refusal), **_own(refusal)}
+def stream_error(family: Family | None, refusal: Refusal, *, begun: bool = True) -> bytes:
+    """The error inside a stream that has begun: the SDK raises it. Close the stream after it.
+
+    `begun`: whether anything of the stream has been sent; an array is opened if not.
+    """
+    dialect = _dialect(family, None)
+    body: JsonObject = {**_error(dialect, refusal), **_own(refusal)}
+    if dialect is _Dialect.OLLAMA:
+        return dumps(body) + b"\n"
+    if family is Family.GEMINI_STREAM_ARRAY:
+        return (b",\n" if begun else b"[") + dumps(body) + b"\n]"
     event = ""
     if family is Family.OPENAI_RESPONSES:
         # The spec's own `error` event is handed to the application; with `error` in it, it is
@@ -141,6 +189,6 @@ def stream_error(family: Family | None, refusal: Refusal) -> bytes:
         event = "error"
         told: JsonObject = {"message": refusal.message, "code": refusal.reason, "param": None}
         body = {"type": "error", "sequence_number": 0, **told, **body}
-    elif _dialect(family, None) == _ANTHROPIC:
+    elif dialect is _Dialect.ANTHROPIC:
         event = "error"
     return sse.format(sse.Event(event=event, data=dumps(body).decode()))

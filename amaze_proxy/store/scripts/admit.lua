@@ -1,7 +1,9 @@
 -- admit: authenticate, compare the policy's version, check all limits and the graph, then reserve.
--- KEYS: agent, credentials, policy, turn, reservation, means, then one per window limit, in order.
+-- KEYS: agent, credentials, policy, turn, reservation, means, three of hops, then one per window
+-- limit, in order.
 -- ARGV: see calls.py. Answer: outcome, reason, failed limit, retry_after_ms, policy version,
--- session, turn number, step, granted output, position, alerts, then what is used per limit.
+-- session, turn number, step, granted output, position, alerts, depth, trace, span, then what is
+-- used per limit.
 
 local function read_admission(args)
   local a = {
@@ -34,43 +36,56 @@ local function read_admission(args)
   return a
 end
 
--- The reason this caller may not ask anything, and its session.
+-- The reason this caller may not ask anything, its session, and whether it is the agent itself.
 local function authenticate(keys, a)
   local agent = redis.call('HMGET', keys[1], 'status', 'session_id')
   local state = credential_state(keys[2], a.credential, a.now)
   local status = agent[1]
   if not status or state == 'none' then
-    return 'invalid-bearer', ''
+    return 'invalid-bearer', '', false
   end
   if state ~= 'active' then
-    return 'agent-not-approved', ''
+    return 'agent-not-approved', '', false
   end
   local session = agent[2] or ''
   if status == 'quarantined' then
-    return 'agent-quarantined', session
+    return 'agent-quarantined', session, true
   end
   if status == 'approved' or (status == 'pending' and has(a.flags, 'd')) then
-    return nil, session
+    return nil, session, true
   end
-  return 'agent-not-approved', session
+  return 'agent-not-approved', session, true
 end
 
 -- The counters of the turn. An ambient turn is numbered by the time it began: numbers only grow,
--- also over an expiry or an emptied server.
-local function read_turn(key, a)
+-- also over an expiry or an emptied server. It begins with an A2A message (a hop), and with a
+-- user's message; but the first of these after a hop is the one that the hop brought, which the
+-- field `h` waits for.
+local function read_turn(key, a, hops)
   local turn = hash_of(key)
   if not has(a.flags, 'a') then
     return turn
   end
-  local number = tonumber(turn.n)
-  if number and not has(a.flags, 'u') then
+  local said, stamp = has(a.flags, 'u'), entered(turn, hops)
+  if stamp then
+    return { n = stamp, h = not said and '1' or nil, fresh = true }
+  end
+  if turn.n and (turn.h or not said) then
+    turn.heard = said
     return turn
   end
-  return { n = int(math.max((number or 0) + 1, a.now)), fresh = true }
+  return { n = int(math.max((tonumber(turn.n) or 0) + 1, a.now)), fresh = true }
+end
+
+-- The same for a call that is refused already: it begins nothing, but a hop has.
+local function look_at_turn(key, hops)
+  local turn = hash_of(key)
+  local stamp = entered(turn, hops)
+  return stamp and { n = stamp } or turn
 end
 
 local function read_limits(keys, a, turn)
-  local at = 7
+  local at = 10
   for _, limit in ipairs(a.limits) do
     if limit.window > 0 then
       limit.state = window_read(keys[at], limit.window, a.now)
@@ -144,6 +159,8 @@ local function commit(keys, a, turn, amounts, step, answer)
   local kept = { turn = turn.n or '', amounts = amounts, limits = {}, answer = answer }
   if turn.fresh then
     redis.call('DEL', keys[4])
+  elseif turn.heard then
+    redis.call('HDEL', keys[4], 'h')
   end
   local fields = {}
   for _, measure in ipairs(MEASURES) do
@@ -153,6 +170,10 @@ local function commit(keys, a, turn, amounts, step, answer)
   if turn.n then
     fields[#fields + 1] = 'n'
     fields[#fields + 1] = turn.n
+  end
+  if turn.fresh and turn.h then
+    fields[#fields + 1] = 'h'
+    fields[#fields + 1] = turn.h
   end
   if step then
     local moves = (tonumber(turn.moves) or 0) + 1
@@ -174,13 +195,14 @@ end
 
 local function admit(keys, args)
   local a = read_admission(args)
-  local reason, session = authenticate(keys, a)
+  local reason, session, own = authenticate(keys, a)
+  local hops = own and has(a.flags, 'a') and live_hops({ unpack(keys, 7, 9) }, a.now) or NO_HOPS
   local version = tonumber(redis.call('HGET', keys[3], 'version')) or 0
   local function answer(outcome, why, turn, extra)
     extra = extra or {}
     return { outcome, why, extra.failed or '', int(extra.retry or 0), int(version), session,
       turn and turn.n or '', extra.step or '', int(extra.granted or -1),
-      turn and turn.step or '', extra.alerts or '' }
+      turn and turn.step or '', extra.alerts or '', int(hops.depth), hops.trace, hops.span }
   end
   if reason then
     return answer('refused', reason)
@@ -195,12 +217,12 @@ local function admit(keys, args)
     return answer('stale', '')
   end
   if has(a.flags, 'c') then
-    return answer('admitted', '', hash_of(keys[4]))
+    return answer('admitted', '', look_at_turn(keys[4], hops))
   end
   if version == 0 and not has(a.flags, 'd') then
     return answer('refused', 'policy-not-found')
   end
-  local turn = read_turn(keys[4], a)
+  local turn = read_turn(keys[4], a, hops)
   read_limits(keys, a, turn)
   local amounts, granted, whole = estimate(keys, a)
   local failed, reasons = failing(a.limits, amounts)

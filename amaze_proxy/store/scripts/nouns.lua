@@ -1,4 +1,4 @@
--- Atomic changes of agents, credentials and published policies.
+-- Atomic changes of agents, credentials, published policies and registered peers.
 
 -- KEYS: agent, credentials. ARGV: sha256 ('' = none), field, value, … Answer: 1, or 0 if it exists.
 local function agent_create(keys, args)
@@ -13,13 +13,19 @@ local function agent_create(keys, args)
   return 1
 end
 
--- KEYS: agent. ARGV: field, value, … Answer: 0 if there is no such agent.
+-- KEYS: agent. ARGV: field, value, … Answer: 0 if there is no such agent, 1 if it was so already,
+-- 2 if something changed.
 local function agent_update(keys, args)
-  if redis.call('EXISTS', keys[1]) == 0 then
+  local before = hash_of(keys[1])
+  if not next(before) then
     return 0
   end
+  local changed = false
+  for i = 1, #args, 2 do
+    changed = changed or before[args[i]] ~= args[i + 1]
+  end
   redis.call('HSET', keys[1], unpack(args))
-  return 1
+  return changed and 2 or 1
 end
 
 local function prune(key, now)
@@ -115,6 +121,22 @@ local function policy_publish(keys, args)
   return 1
 end
 
+-- KEYS: a server's or an LLM host's. ARGV: revision, field, value, … An older revision than the
+-- stored one is not taken. Answer: 1 if it was.
+local function entry_publish(keys, args)
+  local stored = tonumber(redis.call('HGET', keys[1], 'revision')) or 0
+  if tonumber(args[1]) < stored then
+    return 0
+  end
+  redis.call('HSET', keys[1], 'revision', args[1], unpack(args, 2))
+  return 1
+end
+
+-- KEYS: a server's or an LLM host's. Answer: field, value, …
+local function entry_read(keys)
+  return redis.call('HGETALL', keys[1])
+end
+
 redis.register_function('agent_create', agent_create)
 redis.register_function('agent_update', agent_update)
 redis.register_function('credential_add', credential_add)
@@ -124,3 +146,7 @@ redis.register_function {
   function_name = 'credential_check', callback = credential_check, flags = { 'no-writes' },
 }
 redis.register_function('policy_publish', policy_publish)
+redis.register_function('entry_publish', entry_publish)
+redis.register_function {
+  function_name = 'entry_read', callback = entry_read, flags = { 'no-writes' },
+}

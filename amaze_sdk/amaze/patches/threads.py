@@ -1,7 +1,8 @@
 """Threads started while a message is handled belong to its turn.
 
 Tasks inherit the context by themselves. Threads do not (before free-threaded 3.14), and a pool's
-threads must not: they serve whoever submits, so the turn travels with the submitted call.
+threads must not: they serve whoever submits, so the turn travels with the submitted call, and what
+a pool's thread does beside (callbacks of a future) belongs to no turn rather than to a wrong one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from amaze import egress
-from amaze.context import carry, current_turn
+from amaze.context import carry, current_turn, turn
 
 
 def patch() -> None:
@@ -32,8 +33,9 @@ def patch() -> None:
         *args: Any,
         **kwargs: Any,
     ) -> concurrent.futures.Future[Any]:
-        # Also outside of a turn: the pool's thread may have been started inside of one.
-        return submit(self, carry(fn), *args, **kwargs)
+        call = carry(fn)
+        with turn(None):  # it may start a thread of the pool, which outlives this turn
+            return submit(self, call, *args, **kwargs)
 
     threading.Thread.start = start_in_turn  # type: ignore[method-assign]
     concurrent.futures.ThreadPoolExecutor.submit = submit_in_turn  # type: ignore[assignment,method-assign]

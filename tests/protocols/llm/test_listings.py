@@ -4,7 +4,13 @@ from amaze_proxy.protocols.errors import Malformed
 from amaze_proxy.protocols.llm import TokenUsage, parse_request, prepare, read_answer
 from amaze_proxy.protocols.providers import Family
 
-FAMILIES = [Family.OPENAI_MODELS, Family.ANTHROPIC_MODELS]
+FAMILIES = [
+    Family.OPENAI_MODELS,
+    Family.ANTHROPIC_MODELS,
+    Family.MISTRAL_MODELS,
+    Family.GEMINI_MODELS,
+    Family.OLLAMA_TAGS,
+]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -18,6 +18,15 @@ def test_one_incomplete_event_at_most_is_held_back():
     assert metered.end() == b""
 
 
+def test_the_end_of_the_stream_releases_what_was_held():
+    asked = b'{"contents":[{"parts":[{"text":"x"}]}]}'
+    metered = meter(parse_request(Family.GEMINI_STREAM, asked, "POST", "g"))
+    last = b'data: {"candidates":[{"finishReason":"STOP"}]}'
+    assert metered.feed(last) == b""
+    assert metered.end() == last
+    assert metered.complete
+
+
 def test_a_tally_does_not_change_afterwards():
     metered = meter(REQUEST)
     metered.feed(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')

@@ -1,0 +1,115 @@
+"""A call as the line sees it: its head, what it asks for, and where it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from amaze_proxy.pipeline.refusal import Refused
+from amaze_proxy.policy.request import (
+    AgentCall,
+    AgentLook,
+    CallKind,
+    HttpCall,
+    Resource,
+    ToolCall,
+)
+from amaze_proxy.policy.usage import Charge
+from amaze_proxy.protocols.a2a import A2aRequest
+from amaze_proxy.protocols.llm import LlmRequest
+from amaze_proxy.protocols.mcp import McpRequest
+from amaze_proxy.protocols.providers import LlmRoute
+from amaze_proxy.wire.authority import Authority
+
+UTF8 = frozenset(("charset=utf-8", 'charset="utf-8"', "charset=utf8"))
+"""The one charset parameter that a JSON body may be declared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The request before its body: where it goes and what is asked there."""
+
+    authority: Authority
+    method: str
+    path: str
+    headers: Mapping[bytes, bytes]
+    query: str = ""
+
+    @property
+    def request_target(self) -> str:
+        return with_query(self.path, self.query)
+
+    def text(self, name: bytes) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def accepts(self, media_type: bytes) -> bool:
+        """Whether Accept names the media type."""
+        return media_type in self.headers.get(b"accept", b"").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a call is really sent: a registered place, which may be private. `path` with its
+    query."""
+
+    authority: Authority
+    path: bytes
+    private: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A classified call.
+
+    `body` as it came (None: it was not read, and streams); at most one of `llm`, `mcp` and `a2a` is
+    set. `entry` is the registered MCP server or LLM host that it goes to. `also` is what must be
+    allowed besides. `barred`: refused whatever the policy says. `way` None: to where the client
+    said. `legacy`: the answer comes on another request's stream (MCP 2024-11-05).
+    """
+
+    kind: CallKind
+    resource: Resource
+    target: str
+    charge: Charge = Charge()
+    body: bytes | None = None
+    llm: LlmRequest | None = None
+    route: LlmRoute | None = None
+    mcp: McpRequest | None = None
+    a2a: A2aRequest | None = None
+    entry: str = ""
+    also: tuple[Resource, ...] = ()
+    barred: Refused | None = None
+    way: Way | None = None
+    legacy: bool = False
+    rpc_method: str = ""
+
+    @property
+    def strays(self) -> bool:
+        """Whether it is barred for going to a place that nobody registered, as an agent's calls do
+        before it is governed: a policy that lets breaches pass lets it pass."""
+        return self.barred is not None and isinstance(self.resource, HttpCall)
+
+    @property
+    def provider(self) -> str:
+        return self.route.provider if self.route else ""
+
+    @property
+    def tool(self) -> str:
+        return self.resource.tool if isinstance(self.resource, ToolCall) else ""
+
+    @property
+    def model(self) -> str:
+        return self.llm.model if self.llm else ""
+
+    @property
+    def callee(self) -> str:
+        """The agent that it goes to; "": to none."""
+        return self.resource.callee if isinstance(self.resource, AgentCall | AgentLook) else ""
+
+    def sent(self, way: Way) -> Call:
+        return replace(self, way=way)
+
+
+def with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path

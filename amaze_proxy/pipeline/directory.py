@@ -1,0 +1,184 @@
+"""Who is where: the registered MCP servers, LLM hosts and agents, as this worker last saw them.
+
+A name is a place of its own (`http://demo-mcp/mcp`, `http://writer/`), and so is the real address
+behind it. The copy is read anew when the registry's generation moves; what is decided on is
+looked up in the store again, together with the admission, so an old copy lets nothing pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from amaze_proxy.store import registry
+from amaze_proxy.store.errors import StoreUnavailable
+from amaze_proxy.store.registry import LlmHost, McpServer
+from amaze_proxy.wire.authority import DEFAULT_PORTS, Authority, AuthorityError, parse_authority
+
+WATCH_S = 0.25
+_CANONICAL_PATHS = ("/mcp", "/")
+
+
+class Source(Protocol):
+    """Where the directory is read; `store.registry` is one."""
+
+    async def generation(self) -> int: ...
+    async def directory(self) -> registry.Directory: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlace:
+    """An MCP server. `path` is the path there, without a query."""
+
+    server: McpServer
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlace:
+    """An LLM host. `path` is relative to its base URL."""
+
+    host: LlmHost
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlace:
+    """An agent's A2A endpoint (`chat`: where it takes its users' messages instead)."""
+
+    agent_id: str
+    chat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Several MCP servers share the host, and the path says none of them."""
+
+    servers: tuple[str, ...]
+
+
+Place = ServerPlace | HostPlace | AgentPlace | Ambiguous
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """One generation of the directory, by name and by address."""
+
+    generation: int = -1
+    servers: dict[str, McpServer] = field(default_factory=dict)
+    servers_at: dict[Address, list[McpServer]] = field(default_factory=dict)
+    hosts: dict[str, LlmHost] = field(default_factory=dict)
+    hosts_at: dict[Address, list[LlmHost]] = field(default_factory=dict)
+    agents: frozenset[str] = frozenset()
+    agents_at: dict[Address, AgentPlace] = field(default_factory=dict)
+
+
+class Directory:
+    """Finds places. `refresh` and `watch` keep it young."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._map = _Map()
+        self._reading = asyncio.Lock()
+        self._closed = False
+
+    def find(self, authority: Authority, path: str) -> Place | None:
+        """The place that a request for `path` at `authority` is for; None: nobody registered."""
+        known = self._map
+        if authority.port == DEFAULT_PORTS[authority.scheme]:
+            if server := known.servers.get(authority.host):
+                return ServerPlace(server, _there(server.url, path))
+            if host := known.hosts.get(authority.host):
+                return HostPlace(host, path)
+            if authority.host in known.agents:
+                return AgentPlace(authority.host)
+        address = (authority.host, authority.port)
+        if servers := known.servers_at.get(address):
+            return _server(servers, path)
+        for host in known.hosts_at.get(address, ()):
+            if (rest := _below(urlsplit(host.url).path, path)) is not None:
+                return HostPlace(host, rest)
+        return known.agents_at.get(address)
+
+    async def refresh(self) -> bool:
+        """Read it anew if it changed; whether it did. Raises StoreUnavailable."""
+        async with self._reading:
+            if await self._source.generation() == self._map.generation:
+                return False
+            self._map = _mapped(await self._source.directory())
+            return True
+
+    async def watch(self, every: float = WATCH_S) -> None:
+        """Refresh until `close`. Seconds."""
+        while not self._closed:
+            try:
+                await self.refresh()
+            except StoreUnavailable:
+                pass  # what is decided on is looked up again, and refused while the store is away
+            await asyncio.sleep(every)
+
+    def close(self) -> None:
+        """End `watch`. A cancellation alone can get lost in redis-py on Python 3.11."""
+        self._closed = True
+
+
+def authority_of(url: str) -> Authority:
+    """The authority of a registered URL. Raises AuthorityError."""
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise AuthorityError(f"the URL {url!r} is neither http nor https")
+    return parse_authority(parts.netloc, parts.scheme, DEFAULT_PORTS[parts.scheme])
+
+
+def _address(url: str) -> Address | None:
+    try:
+        authority = authority_of(url)
+    except AuthorityError:
+        return None  # nobody is led to a place that cannot be dialled
+    return authority.host, authority.port
+
+
+def _mapped(found: registry.Directory) -> _Map:
+    fresh = _Map(found.generation, agents=found.agent_ids)
+    for server in found.servers:
+        fresh.servers[server.name] = server
+        if address := _address(server.url):
+            fresh.servers_at.setdefault(address, []).append(server)
+    for host in found.llms:
+        fresh.hosts[host.name] = host
+        if address := _address(host.url):
+            fresh.hosts_at.setdefault(address, []).append(host)
+    for agent in found.agents:
+        at = agent.endpoint
+        if at.chat_port:
+            fresh.agents_at[at.chat_host, at.chat_port] = AgentPlace(agent.agent_id, chat=True)
+        if at.a2a_port:
+            fresh.agents_at[at.a2a_host, at.a2a_port] = AgentPlace(agent.agent_id)
+    return fresh
+
+
+def _there(url: str, path: str) -> str:
+    """A path under a server's name, as a path at its URL."""
+    return urlsplit(url).path or "/" if path in _CANONICAL_PATHS else path
+
+
+def _server(servers: list[McpServer], path: str) -> Place:
+    """The one of the servers at one address that the path means: the longest registered path that
+    it is, or lies under; what lies under none belongs to the only server there."""
+    under = [one for one in servers if _below(urlsplit(one.url).path, path) is not None]
+    if under:
+        return ServerPlace(max(under, key=lambda one: len(one.url)), path)
+    if len(servers) == 1:
+        return ServerPlace(servers[0], path)
+    return Ambiguous(tuple(one.name for one in servers))
+
+
+def _below(base: str, path: str) -> str | None:
+    """What of the path is under `base`; None: it is not."""
+    base = base.rstrip("/")
+    if path == base or path.startswith(f"{base}/"):
+        return path[len(base) :] or "/"
+    return None

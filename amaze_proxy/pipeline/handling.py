@@ -1,0 +1,96 @@
+"""How one kind of call is sent and its answer read; the relay does the rest."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from amaze_proxy.pipeline.usage import Used
+from amaze_proxy.protocols.mcp import Asked
+from amaze_proxy.protocols.sse import Event, format
+
+JSON = b"application/json"
+EVENT_STREAM = b"text/event-stream"
+
+
+class Reader(Protocol):
+    """Reads an answer that comes as a stream, and says what the client gets of it."""
+
+    @property
+    def complete(self) -> bool: ...
+    def feed(self, chunk: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
+
+
+class Handling(Protocol):
+    """One call's protocol. `looks_inside` False: body and answer pass as they come.
+
+    All that reads an answer raises Malformed for one that cannot be read.
+    """
+
+    looks_inside: bool
+    whole_stream: bool
+    """Whether a stream that ends before it is complete is broken off."""
+    early: bool
+    """Whether the client gets the head of a stream before there is anything in it."""
+
+    def edited(self) -> bytes | None:
+        """The request body with what our duties change in it; None: as it came."""
+        ...
+
+    def target(self, path: bytes) -> bytes:
+        """The request target to send, of the one that was decided on."""
+        ...
+
+    def reader(self, media_type: bytes) -> Reader | None:
+        """For an answer of that media type that comes as a stream; None: read it whole."""
+        ...
+
+    def whole(self, media_type: bytes, body: bytes) -> tuple[bytes, bytes] | None:
+        """A whole answer's media type and body for the client; None: as they came."""
+        ...
+
+    def check_error(self, media_type: bytes, body: bytes) -> None:
+        """Reads the body of an HTTP error of the target's own."""
+        ...
+
+    def used(self) -> Used:
+        """What the call used so far, of a target that did not answer with an HTTP error."""
+        ...
+
+    def asked(self) -> list[Asked]:
+        """What the target asked of the client and may not, since this was last called."""
+        ...
+
+
+class Passing:
+    """A call that is not looked into."""
+
+    looks_inside = False
+    whole_stream = False
+    early = False
+
+    def edited(self) -> bytes | None:
+        return None
+
+    def target(self, path: bytes) -> bytes:
+        return path
+
+    def reader(self, media_type: bytes) -> Reader | None:
+        return None
+
+    def whole(self, media_type: bytes, body: bytes) -> tuple[bytes, bytes] | None:
+        return None
+
+    def check_error(self, media_type: bytes, body: bytes) -> None:
+        return None
+
+    def used(self) -> Used:
+        return Used()
+
+    def asked(self) -> list[Asked]:
+        return []
+
+
+def as_event(body: bytes) -> bytes:
+    """One JSON document as one server-sent event."""
+    return format(Event(event="message", data=body.decode()))

@@ -1,0 +1,223 @@
+"""Who can be called: MCP servers and LLM hosts as registered, and where agents listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from amaze_proxy.store import keys, library
+from amaze_proxy.store.agents import Endpoint, read_agent
+from amaze_proxy.store.client import Client, translate
+from amaze_proxy.store.errors import StoreUnavailable
+from amaze_proxy.store.generation import generation, touch
+
+
+class EntryStatus(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """`revision` grows with each change: the store never goes back to an older one."""
+
+    name: str
+    url: str
+    status: EntryStatus
+    owner: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LlmHost:
+    """`dialect` names the wire family that it speaks. `revision` as of McpServer."""
+
+    name: str
+    url: str
+    dialect: str
+    status: EntryStatus
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlace:
+    """An agent that listens somewhere."""
+
+    agent_id: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Everything at once, each list by name. It holds at least what was there when the number was
+    `generation`. `agent_ids`: all agents that exist, whether they listen or not."""
+
+    generation: int
+    servers: tuple[McpServer, ...]
+    llms: tuple[LlmHost, ...]
+    agents: tuple[AgentPlace, ...]
+    agent_ids: frozenset[str]
+
+
+class Registry:
+    """All methods raise StoreUnavailable; also for an entry that makes no sense."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def publish_mcp(self, server: McpServer) -> None:
+        """In force from the next call on. An older revision than the stored one is ignored."""
+        fields = ("url", server.url, "status", server.status.value, "owner", server.owner)
+        await self._publish(keys.mcp(server.name), server.revision, fields)
+        await self._list(keys.MCPS, server.name)
+
+    async def withdraw_mcp(self, name: str) -> None:
+        """Nobody can call it from the next call on."""
+        await self._withdraw(keys.MCPS, name, keys.mcp(name))
+
+    async def mcp(self, name: str) -> McpServer | None:
+        """The server, or None."""
+        found = await self._hashes([keys.mcp(name)])
+        return mcp_server(name, found[0])
+
+    async def mcps(self) -> list[McpServer]:
+        """All servers, by name."""
+        names = (await self._names(keys.MCPS))[0]
+        found = await self._hashes([*map(keys.mcp, names)])
+        return [*_present(map(mcp_server, names, found))]
+
+    async def publish_llm(self, host: LlmHost) -> None:
+        """As publish_mcp."""
+        fields = ("url", host.url, "status", host.status.value, "dialect", host.dialect)
+        await self._publish(keys.llm(host.name), host.revision, fields)
+        await self._list(keys.LLMS, host.name)
+
+    async def withdraw_llm(self, name: str) -> None:
+        """As withdraw_mcp."""
+        await self._withdraw(keys.LLMS, name, keys.llm(name))
+
+    async def llm(self, name: str) -> LlmHost | None:
+        """The host, or None."""
+        found = await self._hashes([keys.llm(name)])
+        return llm_host(name, found[0])
+
+    async def llms(self) -> list[LlmHost]:
+        """All hosts, by name."""
+        names = (await self._names(keys.LLMS))[0]
+        found = await self._hashes([*map(keys.llm, names)])
+        return [*_present(map(llm_host, names, found))]
+
+    async def touch(self) -> None:
+        """The directory changed."""
+        await touch(self._client)
+
+    async def generation(self) -> int:
+        """The directory's number now."""
+        return await generation(self._client)
+
+    async def directory(self) -> Directory:
+        """Everything, in a few pipelined round trips however much it is."""
+        # The number first: what changes while the rest is read has a greater one.
+        number = await self.generation()
+        mcps, llms, ids = await self._names(keys.MCPS, keys.LLMS, keys.AGENTS)
+        named = [*map(keys.mcp, mcps), *map(keys.llm, llms), *map(keys.agent, ids)]
+        found = iter(await self._hashes(named))
+        servers = [mcp_server(name, next(found)) for name in mcps]
+        hosts = [llm_host(name, next(found)) for name in llms]
+        agents = _places(zip(ids, found, strict=True))
+        return Directory(
+            generation=number,
+            servers=_present(servers),
+            llms=_present(hosts),
+            agents=tuple(one for one in agents if one.endpoint.a2a_port or one.endpoint.chat_port),
+            agent_ids=frozenset(one.agent_id for one in agents),
+        )
+
+    async def _publish(self, key: str, revision: int, fields: Sequence[str]) -> None:
+        await library.call(self._client, "entry_publish", (key,), revision, *fields)
+
+    async def _list(self, key: str, name: str) -> None:
+        # After the entry, and taken off before it: so an entry that exists is always listed,
+        # whoever publishes and withdraws at once.
+        with translate():
+            await self._client.sadd(key, name)  # type: ignore[misc]
+        await self.touch()
+
+    async def _withdraw(self, names: str, name: str, entry: str) -> None:
+        with translate():
+            await self._client.srem(names, name)  # type: ignore[misc]
+            await self._client.delete(entry)
+        await self.touch()
+
+    async def _names(self, *sets: str) -> list[list[str]]:
+        """The members of these sets, sorted."""
+        found = await self._pipelined("SMEMBERS", sets)
+        with sensible():
+            return [sorted(one.decode() for one in names) for names in found]
+
+    async def _hashes(self, names: Sequence[str]) -> list[Mapping[bytes, bytes]]:
+        return await self._pipelined("HGETALL", names)
+
+    async def _pipelined(self, command: str, names: Sequence[str]) -> list[Any]:
+        """The command's reply for each key, in one round trip to each node."""
+        if not names:
+            return []
+        pipeline: Any = self._client.pipeline(transaction=False)
+        for name in names:
+            pipeline.execute_command(command, name)
+        with translate():
+            return list(await pipeline.execute())
+
+
+_Entry = TypeVar("_Entry")
+
+
+def _present(entries: Iterable[_Entry | None]) -> tuple[_Entry, ...]:
+    return tuple(entry for entry in entries if entry is not None)
+
+
+def _places(found: Iterable[tuple[str, Mapping[bytes, bytes]]]) -> list[AgentPlace]:
+    """Of the agents that exist: a name is kept longer than its agent."""
+    with sensible():
+        return [
+            AgentPlace(agent_id, read_agent(agent_id, raw).endpoint)
+            for agent_id, raw in found
+            if raw
+        ]
+
+
+@contextmanager
+def sensible() -> Iterator[None]:
+    """What cannot be read becomes StoreUnavailable."""
+    try:
+        yield
+    except (ValueError, KeyError) as error:
+        raise StoreUnavailable("the store's answer makes no sense") from error
+
+
+def mcp_server(name: str, raw: Mapping[bytes, bytes]) -> McpServer | None:
+    """A stored server (empty: None). Raises StoreUnavailable."""
+    if not raw:
+        return None
+    with sensible():
+        found = _texts(raw)
+        status, revision = EntryStatus(found["status"]), int(found["revision"])
+        return McpServer(name, found["url"], status, found["owner"], revision)
+
+
+def llm_host(name: str, raw: Mapping[bytes, bytes]) -> LlmHost | None:
+    """A stored host (empty: None). Raises StoreUnavailable."""
+    if not raw:
+        return None
+    with sensible():
+        found = _texts(raw)
+        status, revision = EntryStatus(found["status"]), int(found["revision"])
+        return LlmHost(name, found["url"], found["dialect"], status, revision)
+
+
+def _texts(raw: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in raw.items()}
