@@ -9,9 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
 PLATFORM := --extra ui pyproject.toml amaze_sdk/pyproject.toml
-CLIENTS := .tools/agents-venv/.ready .tools/mcp2-venv/.ready tests/clients/ts/node_modules/.package-lock.json
+CLIENTS := .tools/agents-venv/.ready .tools/mcp2-venv/.ready \
+	tests/clients/ts/node_modules/.package-lock.json tests/conformance/node_modules/.package-lock.json
 
-.PHONY: up demo ui test check lint unit bench lock clean help
+.PHONY: up demo ui test check lint unit fuzz bench lock clean help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -31,6 +32,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 # An environment of its own for each set of agents' packages: they share nothing with the platform.
 .tools/agents-venv/.ready: requirements/demo.txt
 .tools/mcp2-venv/.ready: requirements/mcp2.txt
+.tools/fuzz-venv/.ready: requirements/fuzz.txt
 .tools/%/.ready: | $(VENV)/.runtime
 	rm -rf $(@D) && $(BIN)/python -m venv --without-pip $(@D)
 	$(BIN)/uv pip install --quiet --require-hashes --python $(@D)/bin/python -r $< 2>/dev/null \
@@ -38,8 +40,8 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@touch $@
 
 # Without the packages' install scripts: none is needed, and none is to run.
-tests/clients/ts/node_modules/.package-lock.json: tests/clients/ts/package-lock.json | $(VENV)/.runtime
-	cd tests/clients/ts && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts
+tests/%/node_modules/.package-lock.json: tests/%/package-lock.json | $(VENV)/.runtime
+	cd tests/$* && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts
 	@touch $@
 
 ui: $(VENV)/.runtime ## build the web UI (nothing to do when its sources are as they were)
@@ -68,6 +70,9 @@ unit: $(VENV)/.dev ui $(CLIENTS)
 	$(BIN)/coverage report --include='amaze_proxy/policy/*,amaze_proxy/protocols/*' --fail-under=100
 	$(BIN)/coverage report --fail-under=85
 
+fuzz: .tools/fuzz-venv/.ready ## all fuzz targets under atheris, a minute each; what is found stays in the corpus
+	.tools/fuzz-venv/bin/python tests/fuzz/run.py --all --seconds 60
+
 bench: $(VENV)/.dev ## ours beside plain mitmproxy and direct calls; writes docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py
 
@@ -76,7 +81,9 @@ lock: $(VENV)/.dev ## make the lock files anew
 	$(LOCK) $(PLATFORM) requirements/build.in requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt
 	$(LOCK) requirements/mcp2.in -o requirements/mcp2.txt
-	cd tests/clients/ts && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only
+	$(LOCK) -c requirements/runtime.txt requirements/fuzz.in -o requirements/fuzz.txt
+	for each in clients/ts conformance; do \
+		(cd tests/$$each && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only); done
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) build .tools tests/clients/ts/node_modules .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build .tools tests/clients/ts/node_modules tests/conformance/node_modules .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

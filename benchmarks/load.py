@@ -51,7 +51,7 @@ class Results:
 
     latencies: list[float] = field(default_factory=list)
     first_bytes: list[float] = field(default_factory=list)  # to the first byte of a body
-    statuses: Counter[int] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     received: int = 0
 
@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         self._waiting: asyncio.Future[None] | None = None
         self.connecting = False
         self.status = 0
+        self.refused = False  # by ours, maybe with status 200: clients of MCP and A2A read that
         self.closes = False
         self.first_byte = 0.0
         self.received = 0
@@ -96,6 +97,7 @@ class Connection(asyncio.Protocol):
 
     def _head(self, head: bytes) -> None:
         self.status = int(head[9:12])
+        self.refused = b"\r\nx-amaze-decision: deny" in head
         self.closes = b"\r\nconnection: close" in head
         # An answer to CONNECT has no body, whatever it says (RFC 9110 §9.3.6).
         self._body = Body(b"" if self.connecting and self.status == 200 else head)
@@ -160,7 +162,8 @@ class Generator:
     def _note(self, connection: Connection, begin: float, end: float) -> None:
         self.results.latencies.append(end - begin)
         self.results.first_bytes.append((connection.first_byte or end) - begin)
-        self.results.statuses[connection.status] += 1
+        told = "refused" if connection.refused else str(connection.status)
+        self.results.statuses[told] += 1
         self.results.received += connection.received
 
     async def _open(self) -> Connection:
@@ -211,7 +214,9 @@ def _request_bytes(arguments: argparse.Namespace, *, absolute: bool) -> bytes:
     method = arguments.method or ("POST" if body else "GET")
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     target = f"http://{url.netloc}{path}" if absolute else path
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {url.netloc}", "Accept: */*"]
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {url.netloc}"]
+    if not any(line.lower().startswith("accept:") for line in arguments.header):
+        lines.append("Accept: */*")
     if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     if not arguments.keepalive:
@@ -255,7 +260,7 @@ def summary(results: Results, seconds: float) -> dict[str, object]:
         "p95_ms": percentile(latencies, 0.95),
         "p99_ms": percentile(latencies, 0.99),
         "first_byte_p50_ms": percentile(sorted(results.first_bytes), 0.5),
-        "statuses": {str(status): number for status, number in results.statuses.items()},
+        "statuses": dict(results.statuses),
         "errors": dict(results.errors),
         "received": results.received,
     }

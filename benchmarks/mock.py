@@ -2,8 +2,8 @@
 """A fast upstream: one process, no dependencies (uvloop if it is there).
 
 /v1/chat/completions   a completion of 1 KB, 25 tokens; server-sent events if `"stream": true`
-/mcp                   a JSON-RPC tool result
-/a2a                   an A2A task result
+/mcp, /mcp/events      a JSON-RPC tool result of the same size, as JSON and as an event
+/, /a2a                an A2A task of the same size
 /size/N                N bytes in writes of 64 KiB
 /echo                  the request's head as text
 """
@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 from http_messages import Body
@@ -37,12 +37,6 @@ _COMPLETION = {
     "usage": _USAGE,
     "system_fingerprint": "fp_bench",
 }
-_TOOL_RESULT = {"content": [{"type": "text", "text": _TEXT[:200]}], "isError": False}
-_TASK = {
-    "id": "task-1",
-    "status": {"state": "completed"},
-    "artifacts": [{"parts": [{"type": "text", "text": "hello from the peer"}]}],
-}
 _BLOCK = b"x" * 65536
 
 
@@ -52,14 +46,44 @@ def answer(body: bytes, kind: str = "application/json", status: int = 200) -> by
     return head.encode() + body
 
 
-def rpc(result: object) -> bytes:
-    return answer(json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode())
+_COMPLETED = json.dumps(_COMPLETION).encode()
+WHOLE = {b"/v1/chat/completions": answer(_COMPLETED)}
 
 
-WHOLE = {
-    b"/v1/chat/completions": answer(json.dumps(_COMPLETION).encode()),
-    b"/mcp": rpc(_TOOL_RESULT),
-    b"/a2a": rpc(_TASK),
+def tool_result(text: str) -> object:
+    return {"content": [{"type": "text", "text": text}], "isError": False}
+
+
+def task(text: str) -> object:
+    artifacts = [{"artifactId": "a", "parts": [{"text": text}]}]
+    status = {"state": "TASK_STATE_COMPLETED"}
+    return {"task": {"id": "t", "contextId": "c", "status": status, "artifacts": artifacts}}
+
+
+class Rpc:
+    """A JSON-RPC answer of the size of a completion, with the id of its request."""
+
+    def __init__(self, result: Callable[[str], object], *, event: bool = False) -> None:
+        empty = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result("")})
+        self._result = json.dumps(result("x" * (len(_COMPLETED) - len(empty)))).encode()
+        self._event = event
+
+    def answer(self, request: bytes) -> bytes:
+        try:
+            request_id = json.dumps(json.loads(request)["id"]).encode()
+        except (ValueError, LookupError, TypeError):
+            return answer(b'{"error": "no JSON-RPC request"}', status=400)
+        body = b'{"jsonrpc": "2.0", "id": %b, "result": %b}' % (request_id, self._result)
+        if self._event:
+            return answer(b"event: message\ndata: %b\n\n" % body, "text/event-stream")
+        return answer(body)
+
+
+RPC = {
+    b"/mcp": Rpc(tool_result),
+    b"/mcp/events": Rpc(tool_result, event=True),
+    b"/": Rpc(task),
+    b"/a2a": Rpc(task),
 }
 
 
@@ -144,6 +168,8 @@ class Upstream(asyncio.Protocol):
             self._transport.write(WHOLE[path])
         elif path in WHOLE:
             self._send(stream(self.events, self.gap))
+        elif path in RPC:
+            self._transport.write(RPC[path].answer(body))
         elif path.startswith(b"/size/"):
             self._send(big(int(path[6:])))
         elif path == b"/echo":

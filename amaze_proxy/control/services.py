@@ -51,7 +51,7 @@ def wire(
     publisher = Publisher(history, store, clock)
     entries = RegistryPublisher(history, store)
     publishers = (publisher, entries)
-    turns = Turns(config.turn_key, history, clock)
+    turns = Turns(config.turn_key, history, store, clock)
     return Services(
         config=config,
         clock=clock,

@@ -20,6 +20,7 @@ from amaze_proxy.history.bundle import History
 from amaze_proxy.policy.model import Turns as TurnSource
 from amaze_proxy.policy.turn import Turn, mint, verify
 from amaze_proxy.store.agents import AgentStatus
+from amaze_proxy.store.store import Store
 
 # https://www.w3.org/TR/trace-context/#traceparent-header; all zeros are invalid ids
 _TRACEPARENT = re.compile(
@@ -38,9 +39,10 @@ class Minted:
 class Turns:
     """Mints turns for agents that may work."""
 
-    def __init__(self, turn_key: bytes, history: History, clock: Clock) -> None:
+    def __init__(self, turn_key: bytes, history: History, store: Store, clock: Clock) -> None:
         self._key = turn_key
         self._history = history
+        self._store = store
         self._clock = clock
 
     async def for_agent(
@@ -49,9 +51,10 @@ class Turns:
         """A turn that the agent itself asks for: a message reached it directly.
 
         It joins the trace of a valid W3C `traceparent`. `present` is the token of the turn that
-        the agent is in: its trace and depth are kept, however old it is, so that nobody gets rid
-        of `max_agent_depth` by asking for a new turn. Raises InvalidId, AgentNotFound,
-        AgentBarred, NotApproved, TurnInvalid, TurnsRefused, HistoryUnavailable.
+        the agent is in: its trace and depth are kept, however old it is. The new turn is as deep
+        as the deepest message that another agent has on its way to this one: nobody gets rid of
+        `max_agent_depth` by asking for a new turn. Raises InvalidId, AgentNotFound,
+        AgentBarred, NotApproved, TurnInvalid, TurnsRefused, HistoryUnavailable, StoreUnavailable.
         """
         inside = None if present is None else self._shown(agent_id, present)
         await self.may_work(agent_id)
@@ -61,7 +64,8 @@ class Turns:
                 f"the policy of {agent_id} takes turns from the gateway alone: send the message "
                 f"through POST /agents/{agent_id}/messages, or set turns: any in the policy"
             )
-        return self.mint(agent_id, traceparent, inside)
+        depth = await self._store.peers.depth(agent_id)
+        return self.mint(agent_id, traceparent, inside, depth)
 
     async def may_work(self, agent_id: str) -> AgentRecord:
         """The agent, if it is approved. Raises as `for_agent` does."""
@@ -70,9 +74,11 @@ class Turns:
             raise NotApproved(f"{agent_id} waits for its approval: POST /agents/{agent_id}/approve")
         return record
 
-    def mint(self, agent_id: str, traceparent: str = "", inside: Turn | None = None) -> Minted:
+    def mint(
+        self, agent_id: str, traceparent: str = "", inside: Turn | None = None, depth: int = 0
+    ) -> Minted:
         """A turn of `agent_id`: `inside` the trace of another turn of it, in the one of
-        `traceparent`, or in a new one."""
+        `traceparent`, or in a new one. `depth`: at least so deep."""
         match = _TRACEPARENT.fullmatch(traceparent)
         turn = Turn(
             agent_id=agent_id,
@@ -80,13 +86,14 @@ class Turns:
             trace_id=match[1] if match else secrets.token_hex(16),
             parent_span=match[2] if match else "",
             issued_ms=self._clock(),
+            depth=depth,
         )
         if inside is not None:
             turn = replace(
                 turn,
                 trace_id=inside.trace_id,
                 parent_span=inside.parent_span,
-                depth=inside.depth,
+                depth=max(depth, inside.depth),
             )
         return Minted(turn, mint(self._key, turn))
 

@@ -157,4 +157,5 @@ def reject_variants(obj: JsonObject, known: frozenset[str]) -> None:
 
 def _fold(key: str) -> str:
     shown = (c for c in unicodedata.normalize("NFKC", key) if unicodedata.category(c)[0] != "C")
-    return "".join(shown).strip().casefold()
+    # upper case first: the dotless i, which folds to itself, is an I there
+    return "".join(shown).strip().upper().casefold()

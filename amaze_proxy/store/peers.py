@@ -72,6 +72,15 @@ class Peers:
         named = (keys.turn(callee, keys.AMBIENT), *keys.hops(callee))
         await self._hot.call(Call("hop_end", named, (decision_id, "1" if reached else "0")))
 
+    async def depth(self, agent_id: str) -> int:
+        """How deep the agent is in conversations now: the greatest depth of the messages that are
+        on their way to it (0: there is none)."""
+        reply = await self._hot.call(Call("hops_depth", keys.hops(agent_id), (0,)))
+        with sensible():
+            if not isinstance(reply, bytes):
+                raise ValueError("not text")
+            return int(reply)
+
     async def mcp(self, name: str) -> McpServer | None:
         """The MCP server as it is registered now."""
         return mcp_server(name, await self._entry(keys.mcp(name)))

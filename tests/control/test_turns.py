@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from amaze_proxy.policy.turn import Turn, mint, verify
+from amaze_proxy.store.peers import Hop
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -88,3 +89,16 @@ async def test_two_turns_are_refused(control, config) -> None:
     twice = [("X-Amaze-Bearer", held), ("X-Amaze-Turn", token), ("X-Amaze-Turn", token)]
     answer = await control.client.post("/turns", headers=twice)
     assert (answer.status_code, answer.json()["code"]) == (403, "invalid-turn")
+
+
+async def test_a_new_turn_is_as_deep_as_the_message_that_is_on_its_way_to_the_agent(
+    control, config
+) -> None:
+    held = await control.create("a")
+    peers = control.store.peers
+    await peers.hop(Hop("d" * 32, "a", 5, "ab" * 16, "cd" * 8))
+    turn = verify(config.turn_key, (await _turn(control, held)).json()["turn"])
+    assert turn.depth == 5
+    await peers.hop_end("a", "d" * 32)
+    turn = verify(config.turn_key, (await _turn(control, held)).json()["turn"])
+    assert turn.depth == 0

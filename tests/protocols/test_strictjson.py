@@ -170,6 +170,11 @@ def test_a_variant_of_a_known_key_is_refused(key):
         reject_variants({"model": "a", key: "b"}, KNOWN)
 
 
+def test_the_dotless_i_is_an_i_to_readers_that_compare_in_upper_case():
+    with pytest.raises(Malformed, match="'input'"):
+        reject_variants({"\u0131nput": 1}, frozenset({"input"}))
+
+
 @pytest.mark.parametrize("key", ["model", "models", "x-model", "Modell", "", "max-tokens", "ÜX"])
 def test_other_keys_pass(key):
     reject_variants({key: 1, "stream": True}, KNOWN)

@@ -69,7 +69,10 @@ def fold(key: str) -> str:
     if key.isascii() and key.isidentifier():
         return key.replace("_", "").lower()
     shown = (c for c in unicodedata.normalize("NFKC", key) if unicodedata.category(c)[0] != "C")
-    return "".join(c for c in "".join(shown).casefold() if c not in "_-" and not c.isspace())
+    # upper case first: the dotless i, which folds to itself, is an I there
+    return "".join(
+        c for c in "".join(shown).upper().casefold() if c not in "_-" and not c.isspace()
+    )
 
 
 def member(members: JsonObject, name: str) -> JsonObject:

@@ -135,6 +135,14 @@ local function hop_end(keys, args)
   return 1
 end
 
+-- KEYS: three of hops. ARGV: now_ms. Answer: the greatest depth of the live hops.
+local function hops_depth(keys, args)
+  return int(live_hops(keys, now_ms(args[1])).depth)
+end
+
+redis.register_function {
+  function_name = 'hops_depth', callback = hops_depth, flags = { 'no-writes' },
+}
 redis.register_function {
   function_name = 'callee_look', callback = callee_look, flags = { 'no-writes' },
 }
