@@ -28,6 +28,7 @@ from amaze_proxy.protocols.a2a import (
     classify_rest,
     classify_rpc,
     failed,
+    interfaces,
     is_card,
 )
 from amaze_proxy.protocols.errors import Malformed
@@ -67,6 +68,7 @@ def classify_a2a(place: AgentPlace, head: Head, body: bytes) -> Call:
         a2a=request,
         also=tuple(_webhooks(request)),
         rpc_method=request.method,
+        path=head.request_target.encode("ascii", "replace"),
     )
 
 
@@ -203,6 +205,7 @@ class A2aHandling(Passing):
         self._decoded = call.body if b"content-encoding" in head.headers else None
         self._stream: Stream | None = None
         self._failed = False
+        self._urls: tuple[str, ...] = ()
 
     def edited(self) -> bytes | None:
         return self._decoded
@@ -214,8 +217,14 @@ class A2aHandling(Passing):
         return self._stream
 
     def whole(self, media_type: bytes, body: bytes) -> tuple[bytes, bytes] | None:
-        self._failed = self._request.binding is not Binding.CARD and failed(self._request, body)
+        if self._request.binding is Binding.CARD:
+            self._urls = interfaces(body)
+        else:
+            self._failed = failed(self._request, body)
         return None
+
+    def card_urls(self) -> tuple[str, ...]:
+        return self._urls
 
     def used(self) -> Used:
         stream_failed = self._stream is not None and self._stream.failed

@@ -90,9 +90,12 @@ def _shaped(refused: Refused, refusal: Refusal, context: Context) -> tuple[int, 
         return status, _NEVER, _plain(refusal)
     match context.spoken:
         case McpRequest() as request if context.streams:
-            body = mcp.refusal_body(request, refusal)
-            # Any other status than these ends the session of most clients.
-            return (200 if body else 202), _NEVER, body
+            body = mcp.refusal_body(request, refusal, refused.fault)
+            if body:
+                # Any other status than 200 ends the session of most clients.
+                return (refused.fault.status if refused.fault else 200), _NEVER, body
+            if refused.reason is not Reason.MALFORMED_REQUEST:
+                return 202, _NEVER, b""
         case A2aRequest() as request:
             status, extra, body = a2a.refusal(request, refusal, status)
             return status, (*extra, *_NEVER), body

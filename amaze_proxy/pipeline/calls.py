@@ -65,7 +65,8 @@ class Call:
     `body` as it came (None: it was not read, and streams); at most one of `llm`, `mcp` and `a2a` is
     set. `entry` is the registered MCP server or LLM host that it goes to. `also` is what must be
     allowed besides. `barred`: refused whatever the policy says. `way` None: to where the client
-    said. `legacy`: the answer comes on another request's stream (MCP 2024-11-05).
+    said. `legacy`: the answer comes on another request's stream (MCP 2024-11-05). `path`: of a
+    call to an agent, with its query.
     """
 
     kind: CallKind
@@ -83,6 +84,7 @@ class Call:
     way: Way | None = None
     legacy: bool = False
     rpc_method: str = ""
+    path: bytes = b"/"
 
     @property
     def strays(self) -> bool:

@@ -8,6 +8,8 @@ looked up in the store again, together with the admission, so an old copy lets n
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -18,6 +20,7 @@ from amaze_proxy.store.registry import LlmHost, McpServer
 from amaze_proxy.wire.authority import DEFAULT_PORTS, Authority, AuthorityError, parse_authority
 
 WATCH_S = 0.25
+_MOST_CLAIMS = 16
 _CANONICAL_PATHS = ("/mcp", "/")
 
 
@@ -25,6 +28,7 @@ class Source(Protocol):
     """Where the directory is read; `store.registry` is one."""
 
     async def generation(self) -> int: ...
+    async def claim(self, agent_id: str, addresses: Sequence[str]) -> None: ...
     async def directory(self) -> registry.Directory: ...
 
 
@@ -74,6 +78,7 @@ class _Map:
     hosts_at: dict[Address, list[LlmHost]] = field(default_factory=dict)
     agents: frozenset[str] = frozenset()
     agents_at: dict[Address, AgentPlace] = field(default_factory=dict)
+    claims: dict[str, set[AgentPlace]] = field(default_factory=dict)
 
 
 class Directory:
@@ -102,6 +107,25 @@ class Directory:
             if (rest := _below(urlsplit(host.url).path, path)) is not None:
                 return HostPlace(host, rest)
         return known.agents_at.get(address)
+
+    def claimed(self, authority: Authority) -> AgentPlace | None:
+        """The one agent whose card names this address. For calls that would be refused otherwise:
+        a card must not take what is somebody else's, and the agent is dialled where it is
+        registered, whatever its card says."""
+        found = self._map.claims.get(address_text(authority), set())
+        return next(iter(found)) if len(found) == 1 else None
+
+    async def learn(self, agent_id: str, urls: Iterable[str]) -> None:
+        """The agent's card names these URLs. Raises StoreUnavailable."""
+        found = set()
+        for url in urls:
+            with suppress(AuthorityError, ValueError):
+                found.add(address_text(authority_of(url)))
+        known = {
+            text for text, agents in self._map.claims.items() if AgentPlace(agent_id) in agents
+        }
+        if found != known:
+            await self._source.claim(agent_id, sorted(found)[:_MOST_CLAIMS])
 
     async def refresh(self) -> bool:
         """Read it anew if it changed; whether it did. Raises StoreUnavailable."""
@@ -133,6 +157,11 @@ def authority_of(url: str) -> Authority:
     return parse_authority(parts.netloc, parts.scheme, DEFAULT_PORTS[parts.scheme])
 
 
+def address_text(authority: Authority) -> str:
+    """Host and port as one text."""
+    return f"{authority.host}:{authority.port}"
+
+
 def _address(url: str) -> Address | None:
     try:
         authority = authority_of(url)
@@ -157,6 +186,8 @@ def _mapped(found: registry.Directory) -> _Map:
             fresh.agents_at[at.chat_host, at.chat_port] = AgentPlace(agent.agent_id, chat=True)
         if at.a2a_port:
             fresh.agents_at[at.a2a_host, at.a2a_port] = AgentPlace(agent.agent_id)
+        for claim in agent.claims:
+            fresh.claims.setdefault(claim, set()).add(AgentPlace(agent.agent_id))
     return fresh
 
 

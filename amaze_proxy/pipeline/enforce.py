@@ -93,8 +93,7 @@ async def judge(line: Line, asking: Asking, attempt: Attempt) -> tuple[Verdict, 
             decision = again
         hop = None
         if seen.callee is not None:
-            way = asking.call.way
-            hop = reached(seen.callee, way.path if way else b"/")
+            hop = reached(seen.callee, asking.call.path)
         charge = _charge(asking.call, in_force)
         verdict = Verdict(in_force, decision, admitted, charge, conversation, hop)
         return verdict, _refusal(verdict, asking, seen)
@@ -183,7 +182,14 @@ def _refusal(verdict: Verdict, asking: Asking, seen: Seen) -> Refused | None:
         return seen.refused
     if not decision.allowed:
         reason = decision.reason or Reason.INTERNAL_ERROR
-        return Refused(reason, decision.message, decision.advice, limits=admitted.limits)
+        barred = asking.call.barred
+        return Refused(
+            reason,
+            decision.message,
+            decision.advice,
+            limits=admitted.limits,
+            fault=barred.fault if barred else None,
+        )
     return verdict.hop.refused if verdict.hop else None
 
 

@@ -91,6 +91,7 @@ class Exchange:
         self._attempt = Attempt()
         self._verdict: Verdict | None = None
         self._relay: Relay | None = None
+        self._handler: Handling = Passing()
         self._leave: Callable[[], None] | None = None
         self._settled = False
         self._in_batch = in_batch
@@ -130,7 +131,8 @@ class Exchange:
         verdict = await self._judged(who, call)
         self._leave = self._line.in_flight.enter(who.agent_id)
         call = self._call or call
-        handling, told = self._handling(call, verdict), self._told(call, verdict)
+        handling = self._handler = self._handling(call, verdict)
+        told = self._told(call, verdict)
         relay = self._relay = Relay(
             self._line, self._scope, self._send, self.evidence, call, handling, told, self._asked
         )
@@ -149,13 +151,18 @@ class Exchange:
                 return verdict
             # What was registered a moment ago may not be in this worker's copy yet.
             strays = refusal.reason in _OF_STRAYS and not (call.entry or call.callee)
-            if last or not strays or not await self._line.directory.refresh():
+            if last or not strays or not await self._news():
                 raise refusal
-            again = await self._intake.classify(who)
+            again = await self._intake.classify(who, strays=True)
             if isinstance(again, Batch):
                 raise refusal
             call = self._call = again
         raise AssertionError("the second refusal is final")
+
+    async def _news(self) -> bool:
+        """Whether more is known now of where the call goes."""
+        directory = self._line.directory
+        return await directory.refresh() or directory.claimed(self.head.authority) is not None
 
     def _describe(self, call: Call) -> None:
         evidence = self.evidence
@@ -368,13 +375,19 @@ class Exchange:
         # Begun, it is written even if this task is cancelled: whoever leaves now is still charged.
         try:
             ending = self._end_hop(reached=used is not None)
-            await asyncio.gather(self._line.gate.settle(settlement), ending)
+            await asyncio.gather(self._line.gate.settle(settlement), ending, self._learn())
         except StoreUnavailable:
             log.critical("decision %s: neither store nor journal took it", record.decision_id)
             raise
         provider = self._call.provider if self._call else ""
         parent = self._verdict.conversation.parent_span if self._verdict else ""
         self._line.spans.emit(record, parent or self._turn.parent_span, provider)
+
+    async def _learn(self) -> None:
+        """Before its reader has the end of a card, its addresses are known as the agent's."""
+        if self._call is not None and (urls := self._handler.card_urls()):
+            with suppress(StoreUnavailable):  # it is learned with the next one
+                await self._line.directory.learn(self._call.callee, urls)
 
     async def _end_hop(self, reached: bool) -> None:
         """The message is handled: the callee's ambient calls are its own again."""

@@ -28,10 +28,13 @@ class Handling(Protocol):
     """
 
     looks_inside: bool
-    whole_stream: bool
-    """Whether a stream that ends before it is complete is broken off."""
     early: bool
     """Whether the client gets the head of a stream before there is anything in it."""
+
+    @property
+    def whole_stream(self) -> bool:
+        """Whether a stream that ends now, before it is complete, is broken off."""
+        ...
 
     def edited(self) -> bytes | None:
         """The request body with what our duties change in it; None: as it came."""
@@ -57,6 +60,10 @@ class Handling(Protocol):
         """What the call used so far, of a target that did not answer with an HTTP error."""
         ...
 
+    def card_urls(self) -> tuple[str, ...]:
+        """The URLs that the agent's card in the answer names."""
+        ...
+
     def asked(self) -> list[Asked]:
         """What the target asked of the client and may not, since this was last called."""
         ...
@@ -66,8 +73,11 @@ class Passing:
     """A call that is not looked into."""
 
     looks_inside = False
-    whole_stream = False
     early = False
+
+    @property
+    def whole_stream(self) -> bool:
+        return False
 
     def edited(self) -> bytes | None:
         return None
@@ -86,6 +96,9 @@ class Passing:
 
     def used(self) -> Used:
         return Used()
+
+    def card_urls(self) -> tuple[str, ...]:
+        return ()
 
     def asked(self) -> list[Asked]:
         return []

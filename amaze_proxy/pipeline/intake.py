@@ -47,10 +47,12 @@ class Intake:
         self._read: bytes | None = None
         self._ended = False
 
-    async def classify(self, who: Claim) -> Call | Batch:
-        """What the call is, by where it goes. Raises Refused."""
+    async def classify(self, who: Claim, strays: bool = False) -> Call | Batch:
+        """What the call is, by where it goes. `strays`: as any other call it would be refused."""
         found = classify.llm_route(self.head)
         place = self._line.directory.find(self.head.authority, self.head.path)
+        if place is None and strays:
+            place = self._line.directory.claimed(self.head.authority)
         if found is not None or place is not None:
             self._refuse_overrides()
         if found is not None:

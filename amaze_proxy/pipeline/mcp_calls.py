@@ -42,6 +42,7 @@ from amaze_proxy.protocols.mcp import (
     Told,
     batches_allowed,
     classify,
+    fault,
     read_head,
     screen,
 )
@@ -70,12 +71,13 @@ def way_to(place: ServerPlace, query: str) -> Way:
 def classify_post(
     place: ServerPlace, head: Head, headers: Iterable[tuple[bytes, bytes]], body: bytes
 ) -> Call | Batch:
-    """A POST to the server: one message, or a batch of them. Raises Malformed."""
+    """A POST to the server: one message, or a batch of them. Raises Malformed for what is
+    neither; a message that is wrong in itself is barred, so that it is answered by its id."""
     _check_media_type(head)
-    told = read_head(headers)
     found = read_body(body)
     if isinstance(found, Message):
-        return _message(place, head, told, found, body)
+        return _message(place, head, headers, found, body)
+    told = read_head(headers)
     if not batches_allowed(told.version) or is_legacy(head):
         raise Malformed("this revision of MCP has no batches")
     ids = [one.id for one in found if one.kind is MessageKind.REQUEST]
@@ -93,14 +95,22 @@ def _check_media_type(head: Head) -> None:
         raise Malformed(f"the Content-Type {declared[:80]!r} is not application/json in UTF-8")
 
 
-def _message(place: ServerPlace, head: Head, told: McpHead, message: Message, body: bytes) -> Call:
-    """A POST of one message. Raises Malformed."""
-    server = place.server.name
+def _message(
+    place: ServerPlace,
+    head: Head,
+    headers: Iterable[tuple[bytes, bytes]],
+    message: Message,
+    body: bytes,
+) -> Call:
+    """A POST of one message."""
+    told = McpHead()
     try:
+        told = read_head(headers)
         request = classify(message, told)
-    except NotUnderstood as error:
+    except (Malformed, NotUnderstood) as error:
         request = McpRequest(message, Operation.LOOK, told.version)
-        return _call(place, head, request, body, barred=_not_understood(server, error))
+        barred = _wrong(place.server.name, error, told.version)
+        return _call(place, head, request, body, barred=barred)
     return _call(place, head, request, body)
 
 
@@ -170,11 +180,17 @@ def _roughly(message: Message) -> McpRequest:
         return McpRequest(message, Operation.LOOK)
 
 
-def _not_understood(server: str, error: NotUnderstood) -> Refused:
+def _wrong(server: str, error: Malformed | NotUnderstood, version: str) -> Refused:
+    """The refusal of a message that no policy could allow."""
+    told = fault(error, version)
+    if isinstance(error, Malformed):
+        message = f"the request is refused: {error}"
+        return Refused(Reason.MALFORMED_REQUEST, message, fault=told)
     return Refused(
         Reason.MCP_NOT_ALLOWED,
         f"MCP server {server!r}: {error}",
         advice="docs/compatibility.md lists the MCP methods that can be decided on",
+        fault=told,
     )
 
 
@@ -238,8 +254,12 @@ class McpHandling(Passing):
         self._told = Told()
         self._legacy = call.legacy
         request = call.mcp
-        # What a GET stream or a subscription brings has no end of its own.
-        self.whole_stream = request is not None and request.message.kind is MessageKind.REQUEST
+        self._due = request is not None and request.message.kind is MessageKind.REQUEST
+
+    @property
+    def whole_stream(self) -> bool:
+        # What a GET stream brings has no end of its own.
+        return self._due and not self._told.resumable
 
     def edited(self) -> bytes | None:
         return self._decoded

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amaze_proxy.policy.decision import Reason
+from amaze_proxy.protocols.mcp import Fault
 from amaze_proxy.store.admission import Admitted, LimitState
 from amaze_proxy.wire.ingress import Fault, FaultKind
 
@@ -57,7 +58,8 @@ _ADVICE: Mapping[Reason, str] = {
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """Stops the line. `status` overrides the reason's own; `error` is for the record alone."""
+    """Stops the line. `status` overrides the reason's own; `error` is for the record alone;
+    `fault` is what MCP's own errors have for it."""
 
     reason: Reason
     message: str
@@ -65,6 +67,7 @@ class Refused(Exception):
     status: int = 0
     limits: tuple[LimitState, ...] = ()
     error: str = ""
+    fault: Fault | None = None
 
     @property
     def denied(self) -> bool:

@@ -152,7 +152,8 @@ _OLLAMA: _Routes = (
     *_openai("/v1", Family.COMPATIBLE_CHAT),
 )
 _VERSION = r"/v1[a-z0-9]{0,8}"
-_VERTEX = r"(?:/projects/[a-z0-9](?:[a-z0-9:._-]{0,62}[a-z0-9])?/locations/[a-z0-9-]{1,32})?(?:/publishers/google)?"
+_PROJECT = r"[a-z0-9](?:[a-z0-9:._-]{0,62}[a-z0-9])?"
+_VERTEX = rf"(?:/projects/{_PROJECT}/locations/[a-z0-9-]{{1,32}})?(?:/publishers/google)?"
 
 _PROVIDERS: dict[str, _Routes] = {
     "openai": (*_openai("/v1", Family.OPENAI_CHAT), *_responses("/v1")),

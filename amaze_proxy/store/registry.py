@@ -45,10 +45,12 @@ class LlmHost:
 
 @dataclass(frozen=True, slots=True)
 class AgentPlace:
-    """An agent that listens somewhere."""
+    """An agent that listens somewhere. `claims` are the addresses (`host:port`) that its card
+    names besides."""
 
     agent_id: str
     endpoint: Endpoint
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,12 @@ class Registry:
         names = (await self._names(keys.LLMS))[0]
         found = await self._hashes([*map(keys.llm, names)])
         return [*_present(map(llm_host, names, found))]
+
+    async def claim(self, agent_id: str, addresses: Sequence[str]) -> None:
+        """The agent's card names these addresses (`host:port`). Nothing if there is no agent."""
+        told = " ".join(sorted(addresses))
+        if await library.call(self._client, "agent_claim", (keys.agent(agent_id),), told):
+            await self.touch()
 
     async def touch(self) -> None:
         """The directory changed."""
@@ -184,7 +192,11 @@ def _places(found: Iterable[tuple[str, Mapping[bytes, bytes]]]) -> list[AgentPla
     """Of the agents that exist: a name is kept longer than its agent."""
     with sensible():
         return [
-            AgentPlace(agent_id, read_agent(agent_id, raw).endpoint)
+            AgentPlace(
+                agent_id,
+                read_agent(agent_id, raw).endpoint,
+                tuple(raw.get(b"card", b"").decode().split()),
+            )
             for agent_id, raw in found
             if raw
         ]

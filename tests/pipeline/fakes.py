@@ -145,6 +145,7 @@ class Registered:
         self.servers: dict[str, McpServer] = {}
         self.hosts: dict[str, LlmHost] = {}
         self.agents: dict[str, Callee] = {}
+        self.claims: dict[str, tuple[str, ...]] = {}
         self.hops: list[Hop] = []
         self.ended: list[tuple[str, str, bool]] = []
 
@@ -169,9 +170,17 @@ class Registered:
     async def generation(self) -> int:
         return self.number
 
+    async def claim(self, agent_id: str, addresses: Sequence[str]) -> None:
+        self.number += 1
+        self.claims[agent_id] = tuple(addresses)
+
     async def directory(self) -> registry.Directory:
         places = (
-            AgentPlace(one.agent_id, Endpoint(a2a_host=one.host, a2a_port=one.port))
+            AgentPlace(
+                one.agent_id,
+                Endpoint(a2a_host=one.host, a2a_port=one.port),
+                self.claims.get(one.agent_id, ()),
+            )
             for one in self.agents.values()
             if one.port
         )

@@ -189,6 +189,7 @@ async def test_rest(world: World) -> None:
     body = send()["params"]
     answer = await world.call("http://writer/message:send", body, headers=HEADERS)
     assert answer.status == 200
+    assert world.sent.raw_path == b"/message:send"
     world.policies.put({"name": "none"})
     answer = await world.call("http://writer/message:send", body, headers=HEADERS)
     assert answer.verdict == (403, "not-allowed")
@@ -226,3 +227,35 @@ async def test_other_paths_of_an_agent_are_refused(world: World, path: str) -> N
     answer = await world.call(f"http://writer/{path}", method="GET", headers=HEADERS)
     assert answer.reason in ("not-allowed", "malformed-request")
     assert world.upstreams.sent == []
+
+
+CARD = {"name": "writer", "url": "http://localhost:9999/a2a"}
+
+
+async def test_an_address_that_a_card_names_is_the_agent_where_it_is_registered(
+    world: World,
+) -> None:
+    world.upstreams.reply = Reply([json.dumps(CARD).encode()])
+    await world.call("http://writer/.well-known/agent-card.json", method="GET", headers=(BEARER,))
+    world.upstreams.reply = Reply([told({})])
+    body = json.dumps(send()).encode()
+    headers = (*HEADERS, (b"content-length", b"%d" % len(body)))
+    answer = await world.call("http://localhost:9999/a2a", body, headers=headers)
+    assert answer.status == 200
+    sent = world.upstreams.sent[-1]
+    assert (str(sent.target.authority), sent.raw_path) == ("http://10.0.0.5:9100", b"/a2a")
+    assert world.gate.settlements[-1].record.target == "writer"
+
+
+async def test_a_card_takes_no_address_that_another_card_names_or_that_is_allowed(
+    world: World,
+) -> None:
+    world.policies.put({**POLICY, "allowed_hosts": ["files.example"]})
+    world.registered.agent("eve", ("10.0.0.6", 9100))
+    await world.registered.claim("writer", ["localhost:9999", "files.example:80"])
+    await world.registered.claim("eve", ["localhost:9999"])
+    answer = await world.call("http://localhost:9999/", send(), headers=HEADERS)
+    assert answer.reason == "host-not-allowed"
+    answer = await world.call("http://files.example/", method="GET", headers=(BEARER,))
+    assert answer.status == 200
+    assert str(world.sent.target.authority) == "http://files.example"

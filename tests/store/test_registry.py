@@ -83,6 +83,17 @@ async def test_the_directory_has_everything(bare):
     assert found.agent_ids == {"alice", "bob", "mute"}
 
 
+async def test_addresses_that_a_card_names_are_told_once(bare):
+    await bare.agents.create(Agent("alice", endpoint=Endpoint(a2a_host="h", a2a_port=1)))
+    before = await bare.registry.generation()
+    await bare.registry.claim("alice", ["b:2", "a:1"])
+    await bare.registry.claim("alice", ["a:1", "b:2"])
+    await bare.registry.claim("nobody", ["a:1"])
+    found = await bare.registry.directory()
+    assert [one.claims for one in found.agents] == [("a:1", "b:2")]
+    assert found.generation == before + 1
+
+
 async def test_an_empty_directory(bare):
     found = await bare.registry.directory()
     assert found.generation == 0

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from amaze_proxy.protocols.mcp.asking import REFUSED, Asked, May, Told
 from amaze_proxy.protocols.mcp.head import HeaderMismatch, McpHead, UnknownVersion, read_head
-from amaze_proxy.protocols.mcp.refusals import DECISION, ping_instead, refusal_body
+from amaze_proxy.protocols.mcp.refusals import (
+    DECISION,
+    Fault,
+    fault,
+    ping_instead,
+    refusal_body,
+)
 from amaze_proxy.protocols.mcp.request import (
     KNOWN_METHODS,
     McpRequest,
@@ -26,6 +32,7 @@ __all__ = [
     "REFUSED",
     "VERSIONS",
     "Asked",
+    "Fault",
     "HeaderMismatch",
     "May",
     "McpHead",
@@ -37,6 +44,7 @@ __all__ = [
     "UnknownVersion",
     "batches_allowed",
     "classify",
+    "fault",
     "is_stateless",
     "ping_instead",
     "read_head",

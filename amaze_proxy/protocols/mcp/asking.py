@@ -60,10 +60,12 @@ class Asked:
 @dataclass(slots=True)
 class Told:
     """What an answer told so far. `complete`: the response to the request has come; `failed`: and
-    it is a JSON-RPC error of the server."""
+    it is a JSON-RPC error of the server. `resumable`: it may end before, and go on by a GET with
+    the id of its last event (until 2025-11-25)."""
 
     complete: bool = False
     failed: bool = False
+    resumable: bool = False
     asked: list[Asked] = field(default_factory=list)
 
 

@@ -36,6 +36,10 @@ class UnknownVersion(Malformed):
     """A revision that was never released. The specification answers with 400 and the JSON-RPC
     error -32022."""
 
+    def __init__(self, version: str) -> None:
+        self.version = version[:32]
+        super().__init__(f"MCP-Protocol-Version {self.version!r} is not known here")
+
 
 @dataclass(frozen=True, slots=True)
 class McpHead:
@@ -54,7 +58,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> McpHead:
     """What the headers (lower-case names) say. Raises Malformed.
 
     Refused: MCP headers that come twice or are not printable ASCII, base64 that is not canonical,
-    versions that do not exist. Which argument an `Mcp-Param-*` mirrors is told by the tool's
+    an Mcp-Name that is nearly marked as base64, versions that do not exist. Which argument an `Mcp-Param-*` mirrors is told by the tool's
     schema, which is not known here: that they agree is for the server to check, as the
     specification demands of it.
     """
@@ -86,7 +90,7 @@ def _lists_events(accept: bytes) -> bool:
 def _version(own: dict[bytes, str]) -> str:
     version = own.get(_VERSION)
     if version is not None and version not in VERSIONS:
-        raise UnknownVersion(f"MCP-Protocol-Version {version[:32]!r} is not known here")
+        raise UnknownVersion(version)
     return version or ""
 
 
@@ -107,6 +111,8 @@ def _decoded(name: bytes, text: str) -> str:
         return text
     # A near miss (other case, no end) is taken as it stands by one reader and decoded by another.
     if not (text.startswith(_MARK) and text.endswith(_END) and len(text) >= len(_MARK + _END)):
+        if name != _NAME:
+            return text  # as it stands, says the specification; here nothing goes by a parameter
         raise HeaderMismatch(f"the header {_shown(name)} has a broken base64 mark")
     payload = text[len(_MARK) : -len(_END)]
     try:

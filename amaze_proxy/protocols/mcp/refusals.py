@@ -7,17 +7,52 @@ status of 403 ends the session of most clients. `resultType` is there because cl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from amaze_proxy.protocols.errors import Malformed
 from amaze_proxy.protocols.jsonrpc import Message, MessageKind, RpcId, error, result
 from amaze_proxy.protocols.mcp.asking import REFUSED, Asked
-from amaze_proxy.protocols.mcp.request import McpRequest, Operation
+from amaze_proxy.protocols.mcp.head import HeaderMismatch, UnknownVersion
+from amaze_proxy.protocols.mcp.request import McpRequest, NotUnderstood, Operation
+from amaze_proxy.protocols.mcp.versions import VERSIONS, is_stateless
 from amaze_proxy.protocols.refusal import Refusal
 from amaze_proxy.protocols.strictjson import JsonObject, JsonValue, dumps
 
 DECISION = "dev.amaze/decision"
 """The key of `_meta` that has the decision, for programs."""
 
+_NO_METHOD = -32601  # JSON-RPC 2.0 §5.1
+_BAD_PARAMS = -32602
+_HEADER_MISMATCH = -32020  # 2026-07-28 basic/index §Error Codes
+_UNKNOWN_VERSION = -32022
 
-def refusal_body(request: McpRequest, refusal: Refusal) -> bytes:
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What any server would refuse, so that it is refused as servers do: with this JSON-RPC code
+    and `data`, and with this HTTP status."""
+
+    code: int
+    status: int
+    data: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def fault(error: Malformed | NotUnderstood, version: str) -> Fault:
+    """What is wrong with a message (`read_head`, `classify`) of that revision ("": not told)."""
+    match error:
+        case NotUnderstood():
+            return Fault(_NO_METHOD, 404 if is_stateless(version) else 200)
+        case UnknownVersion():
+            known: list[JsonValue] = [*VERSIONS]
+            return Fault(_UNKNOWN_VERSION, 400, {"supported": known, "requested": error.version})
+        case HeaderMismatch():
+            return Fault(_HEADER_MISMATCH, 400)
+        case _:
+            return Fault(_BAD_PARAMS, 400)
+
+
+def refusal_body(request: McpRequest, refusal: Refusal, fault: Fault | None = None) -> bytes:
     """The JSON-RPC response that refuses the request; b"" for a notification or a reply, which
     nobody answers."""
     if request.message.kind is not MessageKind.REQUEST:
@@ -27,6 +62,8 @@ def refusal_body(request: McpRequest, refusal: Refusal) -> bytes:
         "reason": refusal.reason,
         "decision_id": refusal.decision_id,
     }
+    if fault is not None:
+        return dumps(error(request.id, fault.code, refusal.message, {**fault.data, **told}))
     if request.operation is Operation.TOOL:
         return dumps(_tool_error(request.id, refusal.message, told))
     return dumps(error(request.id, REFUSED, refusal.message, told))

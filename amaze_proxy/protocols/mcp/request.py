@@ -12,6 +12,7 @@ from amaze_proxy.protocols.jsonrpc import Message, MessageKind, RpcId
 from amaze_proxy.protocols.mcp.head import HeaderMismatch, McpHead
 from amaze_proxy.protocols.mcp.names import a_name, a_uri
 from amaze_proxy.protocols.mcp.spelling import an_object, exact, members
+from amaze_proxy.protocols.mcp.versions import is_stateless
 from amaze_proxy.protocols.strictjson import JsonObject
 
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -163,6 +164,9 @@ _NOTIFICATIONS = frozenset(
 KNOWN_METHODS: frozenset[str] = frozenset(_REQUESTS) | _NOTIFICATIONS
 """Whatever a client may send, of any revision."""
 
+# Removed by 2026-07-28: a server of it does not look at what these are about.
+_GONE = frozenset({"resources/subscribe", "resources/unsubscribe"})
+
 # The member of params that Mcp-Name repeats. The tasks extension (SEP-2663) has it as well.
 _NAMED = {
     "tools/call": "name",
@@ -177,7 +181,7 @@ _NAMED = {
 
 def classify(message: Message, head: McpHead) -> McpRequest:
     """What the message asks for. Raises Malformed, and NotUnderstood for a method not in the
-    table; nothing else.
+    table or not in that revision any more; nothing else.
 
     Headers and `_meta` that are absent are no fault here, though 2026-07-28 requires them: nothing
     is decided by them, and the server's own answer says best what it misses. Those that are there
@@ -193,7 +197,7 @@ def classify(message: Message, head: McpHead) -> McpRequest:
             raise Malformed(f"{message.method!r} is a notification: it has no 'id'")
         return McpRequest(message, Operation.NOTE, head.version)
     reader = _REQUESTS.get(message.method)
-    if reader is None:
+    if reader is None or (message.method in _GONE and is_stateless(head.version)):
         raise NotUnderstood(message.method)
     if notification:
         # Servers that run it all the same would run it without an answer.

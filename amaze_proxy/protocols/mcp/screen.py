@@ -15,6 +15,7 @@ from amaze_proxy.protocols.mcp.asking import May, Told, refused_inputs, refused_
 from amaze_proxy.protocols.mcp.listing import filtered
 from amaze_proxy.protocols.mcp.refusals import refused_answer
 from amaze_proxy.protocols.mcp.request import McpRequest, Operation
+from amaze_proxy.protocols.mcp.versions import is_stateless
 from amaze_proxy.protocols.strictjson import JsonObject, JsonValue, dumps, parse_object
 
 # What some clients' SSE readers take for line ends (Python's str.splitlines does), and we do not:
@@ -125,6 +126,8 @@ class Screen:
         message in place of the response with that id (see `ping_instead`), None for the others;
         with b"" the client gets nothing."""
         self._judge = _Judge(request, may, told)
+        self._told = told
+        self._has_resume = request is not None and not is_stateless(request.version)
         self._parser = sse.Parser()
         self._endpoint = endpoint if request is None else None
         self._unseal = unseal if request is None else None
@@ -140,6 +143,8 @@ class Screen:
 
     def _event(self, event: sse.Event) -> bytes:
         odd = _has_odd_line_ends(event.raw)
+        if event.id and self._has_resume:
+            self._told.resumable = True
         if not event.data:
             return b"" if odd else event.raw
         if "\ufffd" in event.data:

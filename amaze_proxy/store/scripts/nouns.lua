@@ -137,6 +137,16 @@ local function entry_read(keys)
   return redis.call('HGETALL', keys[1])
 end
 
+-- KEYS: agent. ARGV: the addresses that its card names. Answer: 1 if that is news.
+local function agent_claim(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 or redis.call('HGET', keys[1], 'card') == args[1] then
+    return 0
+  end
+  redis.call('HSET', keys[1], 'card', args[1])
+  return 1
+end
+
+redis.register_function('agent_claim', agent_claim)
 redis.register_function('agent_create', agent_create)
 redis.register_function('agent_update', agent_update)
 redis.register_function('credential_add', credential_add)
