@@ -41,6 +41,7 @@ async def _record(line: Line, within: Evidence, call: Call, asked: Asked) -> Non
         caller=call.entry,
         kind=CallKind.MCP,
         trace_id=within.trace_id,
+        parent_span_id=within.span_id,
         turn_id=within.turn_id,
         session_id=within.session_id,
         target=call.target,

@@ -35,9 +35,11 @@ class Evidence:
     caller: str = ""  # who it says it is
     kind: CallKind = CallKind.UNKNOWN
     trace_id: str = ""
+    parent_span_id: str = ""
     turn_id: str = ""
     session_id: str = ""
     target: str = ""
+    provider: str = ""
     tool: str = ""
     model: str = ""
     method: str = ""
@@ -53,6 +55,8 @@ class Evidence:
     denial_reason: str = ""
     alert: str = ""
     policy_version: int = 0
+    graph_step: str = ""
+    limits: str = ""
     would_deny: str = ""
     error: str = ""
 
@@ -75,9 +79,11 @@ class Evidence:
             kind=self.kind.value,
             trace_id=self.trace_id,
             span_id=self.span_id,
+            parent_span_id=self.parent_span_id,
             turn_id=self.turn_id,
             session_id=self.session_id,
             target=self.target,
+            provider=self.provider,
             tool=self.tool,
             model=redact(self.model),
             method=self.method,
@@ -101,6 +107,8 @@ class Evidence:
             denial_reason=self.denial_reason,
             alert=self.alert,
             policy_version=self.policy_version,
+            graph_step=self.graph_step,
+            limits=self.limits,
             would_deny=self.would_deny,
             error=self.error,
         )

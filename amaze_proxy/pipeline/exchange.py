@@ -6,11 +6,12 @@ Every way out goes through `_settle`, once; nothing is forwarded before `judge` 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from starlette.types import Receive, Scope, Send
 
@@ -40,7 +41,6 @@ from amaze_proxy.store.admission import Outcome, Settlement
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.wire.ingress import Answer, ClientDisconnected, Ingress
 
-T = TypeVar("T")
 Headers = list[tuple[bytes, bytes]]
 
 log = logging.getLogger("amaze.proxy")
@@ -49,8 +49,6 @@ _OF_STRAYS = (Reason.HOST_NOT_ALLOWED, Reason.MCP_NOT_ALLOWED, Reason.NOT_ALLOWE
 # A turn's counters live this long in the store; an older token would find them gone.
 TURN_LIFETIME_MS = 24 * 3600 * 1000
 _REMEMBERED_S = 3600.0
-_KNOWN_S = 30.0
-_STRANGERS_BODY = 65_536  # bytes
 
 
 class Exchange:
@@ -168,6 +166,7 @@ class Exchange:
         evidence = self.evidence
         evidence.kind, evidence.target = call.kind, call.target
         evidence.model, evidence.tool = call.model, call.tool
+        evidence.provider = call.provider
         if call.rpc_method:
             evidence.method = call.rpc_method[:256]
 
@@ -249,6 +248,11 @@ class Exchange:
         evidence.session_id = admitted.session_id
         evidence.turn_id = admitted.turn_id or self._turn.turn_id
         evidence.trace_id = verdict.conversation.trace_id
+        evidence.parent_span_id = verdict.conversation.parent_span
+        evidence.graph_step = "" if admitted.step is None else str(admitted.step)
+        if admitted.limits:
+            limits = [[one.name, one.maximum, one.used] for one in admitted.limits]
+            evidence.limits = json.dumps(limits, separators=(",", ":"))
 
     def _attribute(self) -> None:
         """Whose call it was, as far as this worker knows without the store."""

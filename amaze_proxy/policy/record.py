@@ -22,7 +22,8 @@ class AuditRecord:
     """One call, allowed or denied. Empty strings and 0 mean "not known" or "none".
 
     `ts` is milliseconds since the epoch; `latency_ms`, `ttft_ms` milliseconds (-1: no first
-    byte); `cost_microusd` micro-dollars; `input`/`output` the bodies, cut at the cap when
+    byte); `cost_microusd` micro-dollars; `limits` a JSON array of `[name, maximum, used]` as they
+    stood with this call, `graph_step` the step of the execution graph that it was; `input`/`output` the bodies, cut at the cap when
     `truncated`, while the SHA-256s and `*_size` are of the whole bodies.
     """
 
@@ -32,10 +33,12 @@ class AuditRecord:
     kind: str
     trace_id: str = ""
     span_id: str = ""
+    parent_span_id: str = ""
     turn_id: str = ""
     session_id: str = ""
     caller: str = ""
     target: str = ""
+    provider: str = ""
     tool: str = ""
     model: str = ""
     method: str = ""
@@ -59,6 +62,8 @@ class AuditRecord:
     denial_reason: str = ""
     alert: str = ""
     policy_version: int = 0
+    graph_step: str = ""
+    limits: str = ""
     would_deny: str = ""
     error: str = ""
     writer: str = ""
