@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from amaze_proxy.history.agents import AgentHistory
+from amaze_proxy.history.archive import ArchiveHistory
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.engine import make_engine
 from amaze_proxy.history.keys import KeyHistory
@@ -25,6 +26,7 @@ class History:
     policies: PolicyHistory
     keys: KeyHistory
     registry: RegistryHistory
+    archive: ArchiveHistory
 
     async def ping(self) -> None:
         """Raises HistoryUnavailable when the database does not answer."""
@@ -48,6 +50,7 @@ async def open_history(url: str) -> History:
         PolicyHistory(database),
         KeyHistory(database),
         RegistryHistory(database),
+        ArchiveHistory(database),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, Index, Integer, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -117,3 +117,68 @@ class ApiKeyRow(SQLModel, table=True):
     name: str
     role: str = Field(max_length=16)
     created_ms: int = Field(sa_type=BigInteger)
+
+
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers INTEGER keys alone
+
+
+class CallRow(SQLModel, table=True):
+    """A record of the evidence, moved here from its stream. `id` is the order of archiving;
+    `record` the whole record as it was stored, the other columns are what is asked by."""
+
+    __tablename__ = "call"
+    __table_args__ = (
+        UniqueConstraint("writer", "seq"),
+        Index("ix_call_agent", "agent_id", "id"),
+        Index("ix_call_trace", "trace_id", "id"),
+        Index("ix_call_ts", "ts", "id"),
+        Index("ix_call_reason", "denial_reason", "id"),
+        Index("ix_call_alert", "alert", "id"),
+        Index("ix_call_tool", "tool", "id"),
+        Index("ix_call_model", "model", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=_ROW_ID)
+    agent_id: str = Field(max_length=63)
+    entry_id: str = Field(max_length=40)
+    writer: str
+    seq: int = Field(sa_type=BigInteger)
+    hash: str = Field(max_length=64)
+    decision_id: str = Field(index=True)
+    ts: int = Field(sa_type=BigInteger)
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    turn_id: str
+    session_id: str
+    caller: str
+    kind: str
+    target: str
+    provider: str
+    tool: str
+    model: str
+    method: str
+    status: int
+    latency_ms: float
+    ttft_ms: float
+    tokens_in: int = Field(sa_type=BigInteger)
+    tokens_out: int = Field(sa_type=BigInteger)
+    tokens_cached: int = Field(sa_type=BigInteger)
+    cost_microusd: int = Field(sa_type=BigInteger)
+    estimated: bool
+    denied: bool
+    denial_reason: str
+    alert: str
+    would_deny: str
+    error: str
+    policy_version: int
+    record: str = Field(sa_type=Text)
+
+
+class ArchiveCursorRow(SQLModel, table=True):
+    """How far an agent's stream is archived: its entry's id."""
+
+    __tablename__ = "archive_cursor"
+
+    agent_id: str = Field(primary_key=True, max_length=63)
+    entry_id: str = Field(max_length=40)

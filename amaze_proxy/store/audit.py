@@ -88,17 +88,18 @@ class Audit:
         """Entries of all agents as they come, for ever. `after` says where to begin, by agent;
         an agent that is not in it begins at its end now (one who comes later: at its first)."""
         places = dict(after or {})
-        for agent_id in await self._agents():
+        for agent_id in await self.agents():
             if agent_id not in places:
                 places[agent_id] = await self._end(agent_id)
         while True:
-            for agent_id in await self._agents():
+            for agent_id in await self.agents():
                 places.setdefault(agent_id, BEGINNING)
-            for entry in await self._next(places):
+            for entry in await self.next(places):
                 places[entry.agent_id] = entry.entry_id
                 yield entry
 
-    async def _agents(self) -> list[str]:
+    async def agents(self) -> list[str]:
+        """Whoever has a stream: every agent that ever was, and callers whom nobody knows."""
         with translate():
             found = await self._client.smembers(keys.AGENTS)  # type: ignore[misc]
         return [keys.UNKNOWN_AGENT, *sorted(one.decode() for one in found)]
@@ -108,7 +109,8 @@ class Audit:
             found: Any = await self._client.xrevrange(keys.audit(agent_id), count=1)
         return found[0][0].decode() if found else BEGINNING
 
-    async def _next(self, places: Mapping[str, str]) -> list[Entry]:
+    async def next(self, places: Mapping[str, str]) -> list[Entry]:
+        """What came after these entries, by agent, oldest first; waits half a second for some."""
         if isinstance(self._client, RedisCluster):  # XREAD takes the keys of one slot only
             pages = [await self.read(agent_id, after) for agent_id, after in places.items()]
             if not any(pages):
