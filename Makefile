@@ -50,7 +50,7 @@ ui: $(VENV)/.runtime ## build the web UI (nothing to do when its sources are as 
 up: ui ## start the platform
 	$(BIN)/amaze up
 
-demo: ui .tools/agents-venv/.ready ## the platform with a mock provider and two agents: watch calls pass and be refused
+demo: ui .tools/agents-venv/.ready ## the platform, a mock model, two agents, an MCP server: watch calls pass and be refused
 	$(BIN)/amaze demo
 
 test: $(VENV)/.dev check ## everything that CI runs

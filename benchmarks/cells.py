@@ -17,8 +17,11 @@ from typing import Any
 
 from contenders import HERE, LLM_HOST, Contender
 
-CHAT = ("--url", f"https://{LLM_HOST}/v1/chat/completions", "--body-file", str(HERE / "chat.json"))
-_KEY = ("--header", "Authorization: Bearer sk-bench")
+KEY = ("--header", "Authorization: Bearer sk-bench")
+CHAT = (
+    *("--url", f"https://{LLM_HOST}/v1/chat/completions"),
+    *("--body-file", str(HERE / "chat.json"), *KEY),
+)
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,12 @@ class Cell:
 def run_load(contender: Contender, *arguments: str) -> Measured:
     """Run the generator. Raises RuntimeError if more than one answer in 100 was no 200: ours
     refuses while the store is silent for 250 ms, as it is when the whole machine stands still."""
-    argv = [sys.executable, str(HERE / "load.py"), *contender.arguments, *_KEY, *arguments]
+    argv = [sys.executable, str(HERE / "load.py"), *contender.arguments, *arguments]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the generator failed:\n{done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout)
+    # What ours refuses with status 200, for clients of MCP and A2A, counts as "refused".
     good = found["statuses"].get("200", 0)
     others = sum(found["statuses"].values()) - good
     if not good or others * 100 > good or found["errors"]:

@@ -21,13 +21,19 @@ HERE = Path(__file__).parent
 TOOLS = HERE.parent / ".tools" / "mitm-venv"
 LLM_HOST = "api.openai.com"
 FILES_HOST = "files.example"  # an allowed host that is no LLM provider
+TOOLS_HOST = "tools.example"  # where the MCP server with TLS is
+TOOLS_JSON, TOOLS_SSE, PEER = "bench-json", "bench-sse", "bench-peer"
 
 _UNLIMITED = 10**12
 _POLICY = {
     "name": "bench",
     "allowed_llm_providers": ["openai"],
     "allowed_hosts": [FILES_HOST],
+    "allowed_tools": ["web_search"],
+    "allowed_agents": [PEER],
     "max_tokens_per_turn": _UNLIMITED,
+    "max_tool_calls_per_turn": _UNLIMITED,
+    "max_agent_calls_per_turn": _UNLIMITED,
 }
 WINDOWED = _POLICY | {
     "token_rate_limits": [
@@ -77,6 +83,15 @@ class Platform:
             ),
         )
 
+    def register(self, up: Upstream) -> None:
+        """The mock, as MCP servers with and without TLS, and as an agent, which has none."""
+        for name, path in ((TOOLS_JSON, "/mcp"), (TOOLS_SSE, "/mcp-events")):
+            self._post("/mcp_servers", {"name": name, "url": f"http://{up.plain}{path}"})
+            url = f"https://{TOOLS_HOST}{path}"
+            self._post("/mcp_servers", {"name": f"{name}-tls", "url": url})
+        host, _, port = up.plain.partition(":")
+        self._post("/agents", {"agent_id": PEER, "a2a_host": host, "a2a_port": int(port)})
+
     def _post(self, path: str, body: Mapping[str, object]) -> Mapping[str, str]:
         request = urllib.request.Request(
             self.control + path,
@@ -99,9 +114,8 @@ def upstream(directory: Path) -> Iterator[Upstream]:
     """The mock upstream, with a certificate for the hosts that it plays."""
     ca = trustme.CA()
     ca.cert_pem.write_to_path(directory / "upstream-ca.pem")
-    ca.issue_cert(LLM_HOST, FILES_HOST, "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
-        directory / "upstream.pem"
-    )
+    leaf = ca.issue_cert(LLM_HOST, FILES_HOST, TOOLS_HOST, "127.0.0.1")
+    leaf.private_key_and_cert_chain_pem.write_to_path(directory / "upstream.pem")
     tls, plain = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     argv = [sys.executable, str(HERE / "mock.py"), "--listen", f"{tls}:tls", "--listen", plain]
     argv += ["--cert", str(directory / "upstream.pem")]
@@ -153,7 +167,7 @@ def platform(directory: Path, up: Upstream, workers: int) -> Iterator[Platform]:
         "AMAZE_UI_PORT": str(free_port()),
         "AMAZE_PROXY_WORKERS": str(workers),
         "AMAZE_ADMIN_KEY": key,
-        "AMAZE_UPSTREAMS": f"{LLM_HOST}=https://{up.tls},{FILES_HOST}=https://{up.tls}",
+        "AMAZE_UPSTREAMS": _places(up),
         "AMAZE_UPSTREAM_CA": str(up.ca),
         "AMAZE_LOG_LEVEL": "warning",
     }
@@ -167,6 +181,12 @@ def platform(directory: Path, up: Upstream, workers: int) -> Iterator[Platform]:
         ca = home / "proxy-ca.pem"
         ca.write_bytes(_direct(f"{control_url}/ca.pem"))
         yield Platform(proxy_url, control_url, key, ca, _workers(pid, workers))
+
+
+def _places(up: Upstream) -> str:
+    """Where the hosts that the mock plays really are; the LLM host also without TLS."""
+    hosts = (LLM_HOST, FILES_HOST, TOOLS_HOST)
+    return ",".join([f"{LLM_HOST}:80=http://{up.plain}", *(f"{h}=https://{up.tls}" for h in hosts)])
 
 
 def _healthy(url: str) -> bool:

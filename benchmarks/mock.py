@@ -2,7 +2,7 @@
 """A fast upstream: one process, no dependencies (uvloop if it is there).
 
 /v1/chat/completions   a completion of 1 KB, 25 tokens; server-sent events if `"stream": true`
-/mcp, /mcp/events      a JSON-RPC tool result of the same size, as JSON and as an event
+/mcp, /mcp-events      a JSON-RPC tool result of the same size, as JSON and as an event
 /, /a2a                an A2A task of the same size
 /size/N                N bytes in writes of 64 KiB
 /echo                  the request's head as text
@@ -81,7 +81,7 @@ class Rpc:
 
 RPC = {
     b"/mcp": Rpc(tool_result),
-    b"/mcp/events": Rpc(tool_result, event=True),
+    b"/mcp-events": Rpc(tool_result, event=True),
     b"/": Rpc(task),
     b"/a2a": Rpc(task),
 }

@@ -33,6 +33,8 @@ def markdown(verdicts: Sequence[Verdict], cells: Sequence[Cell], method: str) ->
             "",
             "Written by `make bench`. Absolute figures belong to the machine of that run; the bars",
             "are ratios within a round, or differences to a direct call of the same round.",
+            "A governed call of any kind takes two round trips to the store, one before it is",
+            "forwarded and one after: `tests/pipeline/test_round_trips.py` counts them.",
             "",
             f"Machine: {machine()}. {method}",
             "",

@@ -19,6 +19,7 @@ from statistics import median
 import contenders
 from cells import CHAT, Cell, Measured, pid_arguments, run_cell, run_load, write_streamed_body
 from contenders import FILES_HOST, Contender, Platform
+from kinds import kinds
 from processes import rss_mb
 from report import Verdict, cores, markdown
 
@@ -110,7 +111,8 @@ def streaming(ways: Ways, size: Size, directory: Path) -> tuple[list[Verdict], l
     """How much later than directly the first byte of a stream arrives."""
     ours = ways.one.contender("bench-stream")
     body = write_streamed_body(directory)
-    arguments = (*CHAT[:3], str(body), "-c", "1", *size.timing[:2], "--warmup", "5")
+    # The body that is told last is what is sent.
+    arguments = (*CHAT, "--body-file", str(body), "-c", "1", *size.timing[:2], "--warmup", "5")
     cell = run_cell("streamed LLM call, 1 conn.", ways.all(ours), size.rounds, *arguments)
     later = cell.over_rounds(lambda r: r["ours"].first_byte_ms - r["direct"].first_byte_ms)
     return [
@@ -194,8 +196,10 @@ def measure(size: Size) -> tuple[list[Verdict], list[Cell]]:
             stack.enter_context(contenders.platform(directory, upstream, 2)),
         )
         idle = idle_memory(ways)
+        ways.one.register(upstream)
         parts = [
             keepalive(ways, size),
+            kinds(ways.one, size.rounds, size.timing),
             new_connections(ways, size),
             window_and_memory(ways, size),
             scaling(ways, size),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from amaze_proxy.control import lifecycle
+from amaze_proxy.control.addresses import free_endpoint
 from amaze_proxy.control.clock import Clock
 from amaze_proxy.control.config import ControlConfig, RegistrationMode
 from amaze_proxy.control.errors import (
@@ -83,10 +84,11 @@ class Registration:
         With its current credential an agent keeps that one, so that its replicas do not end each
         other's. With the enrolment key it gets one more.
 
-        Raises InvalidId, EnrolmentRequired, EnrolmentRefused, AgentBarred, BeingDeleted,
-        TooManyPending, NameTaken, HistoryUnavailable.
+        Raises InvalidId, EndpointTaken, EnrolmentRequired, EnrolmentRefused, AgentBarred,
+        BeingDeleted, TooManyPending, NameTaken, HistoryUnavailable.
         """
         enrolled = self._enrolled(checked_id(agent_id), enroll_key, bearer)
+        await free_endpoint(self._history, agent_id, endpoints.a2a_host, endpoints.a2a_port)
         room = await self._history.agents.count(AgentStatus.PENDING) < MAX_PENDING
         entry = _Entry(
             agent_id=agent_id,

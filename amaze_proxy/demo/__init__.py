@@ -1,1 +1,1 @@
-"""`amaze demo`: the platform with a mock LLM provider and two agents, without an API key."""
+"""`amaze demo`: the platform with a mock model, two agents and an MCP server; no API key."""

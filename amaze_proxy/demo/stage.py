@@ -1,29 +1,28 @@
-"""The demo itself: start all, play the scenes, show each call as it was decided."""
+"""The demo's processes: the mock provider here, MCP server and agents beside the platform."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import httpx
 import uvicorn
 
 from amaze_proxy import launch
 from amaze_proxy.demo import cast, provider
+from amaze_proxy.demo.interpreter import Interpreter
 from amaze_proxy.settings import Settings, Upstream
 from amaze_proxy.supervisor import Spec, Supervisor
 from amaze_proxy.wire.ca import load_or_create_ca
 from amaze_proxy.wire.leaves import LeafCache
 
-_HOSTS = ("api.openai.com", "api.anthropic.com")
+_HOST = "api.openai.com"
 _AGENTS = Path(__file__).parent / "agents"
+_READY_WITHIN_S = 90.0  # their packages take long to import on a busy machine
 
 
 def demo_settings(settings: Settings) -> Settings:
@@ -33,7 +32,7 @@ def demo_settings(settings: Settings) -> Settings:
 
 @asynccontextmanager
 async def mock_provider(settings: Settings) -> AsyncIterator[Settings]:
-    """The mock provider, running; yields the settings that point the real hosts to it."""
+    """The mock provider, running; yields the settings that point the real host to it."""
     directory = settings.data_dir / "provider"
     ca = load_or_create_ca(directory)
     sock = socket.socket()
@@ -47,92 +46,79 @@ async def mock_provider(settings: Settings) -> AsyncIterator[Settings]:
     serving = asyncio.create_task(server._serve(sockets=[sock]))
     place = Upstream("https", "127.0.0.1", sock.getsockname()[1])
     try:
-        yield replace(
-            settings,
-            upstreams=dict.fromkeys(_HOSTS, place),
-            upstream_ca=directory / "ca.pem",
-        )
+        yield replace(settings, upstreams={_HOST: place}, upstream_ca=directory / "ca.pem")
     finally:
         server.should_exit = True
         await serving
         sock.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """Talks to the control API as the demo's operator."""
-
-    settings: Settings
-    key: str
-
-    async def call(self, method: str, path: str, **kwargs: Any) -> Any:
-        async with httpx.AsyncClient(
-            base_url=self.settings.control_url, trust_env=False, timeout=30
-        ) as client:
-            headers = {"authorization": f"Bearer {self.key}"}
-            answer = await client.request(method, path, headers=headers, **kwargs)
-            answer.raise_for_status()
-            return answer.json()
-
-    async def hire(self, agent_id: str) -> str:
-        """Create the agent with its policy, or give it a fresh credential; returns that."""
-        policy = cast.POLICIES[agent_id]
-        known = await self.call("GET", "/agents")
-        if agent_id in {agent["agent_id"] for agent in known["agents"]}:
-            await self.call("PUT", f"/policy/{agent_id}", json=policy)
-            made = await self.call("POST", f"/agents/{agent_id}/rotate")
-        else:
-            body = {"agent_id": agent_id, "policy": policy, "owner": "demo"}
-            made = await self.call("POST", "/agents", json=body)
-        return str(made["credential"])
-
-    async def records(self, agent_id: str) -> list[Mapping[str, Any]]:
-        """The agent's audit records, oldest first."""
-        answer = await self.call("GET", f"/agents/{agent_id}/audit", params={"limit": "100"})
-        return sorted(answer, key=lambda record: int(record["ts"]))
-
-
-def environment(settings: Settings, ca_pem: Path, agent_id: str, credential: str) -> dict[str, str]:
-    """What `amaze run` would give this agent's process."""
-    trust = launch.write_trust(settings.data_dir / "trust", ca_pem.read_bytes(), None)
-    return launch.child_environment(
-        os.environ,
-        proxy_url=settings.proxy_url,
-        agent_id=agent_id,
-        credential=credential,
-        ca_pem=trust.ca,
-        bundle=trust.bundle,
-        truststore=trust.truststore,
-    )
-
-
-async def start_researcher(
-    supervisor: Supervisor, settings: Settings, env: Mapping[str, str], credential: str
-) -> None:
-    """The agent with the SDK, serving its chat."""
+def free_port() -> int:
+    """A port of this machine that nobody has."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {
-        **env,
-        "AMAZE_AGENT_ID": cast.RESEARCHER,
-        "AMAZE_CREDENTIAL": credential,
-        "AMAZE_ORCHESTRATOR_URL": settings.control_url,
-        "AMAZE_PROXY_URL": settings.proxy_url,
-        "AMAZE_STATE_DIR": str(settings.data_dir / "sdk"),
-        "AMAZE_CHAT_HOST": "127.0.0.1",
-        "AMAZE_CHAT_PORT": str(port),
-    }
-    argv = [sys.executable, str(_AGENTS / "research.py")]
-    await supervisor.start(Spec("research-agent", argv, own, f"http://127.0.0.1:{port}/health"))
+        return int(free.getsockname()[1])
 
 
-async def run_writer(env: Mapping[str, str]) -> None:
-    """The agent without the SDK, to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(_AGENTS / "writer.py"),
-        env=dict(env),
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    await process.wait()
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Starts what is governed, each in the environment that it would have in the field."""
+
+    supervisor: Supervisor
+    settings: Settings
+    interpreter: Interpreter
+
+    async def start_library(self, enroll_key: str) -> None:
+        """The MCP server, which registers itself; "": without an enrolment key."""
+        own = {"AMAZE_ORCHESTRATOR_URL": self.settings.control_url}
+        if enroll_key:
+            own["AMAZE_ENROLL_KEY"] = enroll_key
+        plain = {name: text for name, text in os.environ.items() if not name.startswith("AMAZE_")}
+        port = free_port()
+        await self._start("library", [str(port)], plain | own, f"http://127.0.0.1:{port}/health")
+
+    async def start_researcher(self, credential: str) -> None:
+        """The agent with the SDK, serving its chat."""
+        port = free_port()
+        own = {
+            "AMAZE_CREDENTIAL": credential,
+            "AMAZE_ORCHESTRATOR_URL": self.settings.control_url,
+            "AMAZE_PROXY_URL": self.settings.proxy_url,
+            "AMAZE_STATE_DIR": str(self.settings.data_dir / "sdk"),
+            "AMAZE_CHAT_HOST": "127.0.0.1",
+            "AMAZE_CHAT_PORT": str(port),
+        }
+        env = self._governed(cast.RESEARCHER, credential) | own
+        await self._start("research", [], env, f"http://127.0.0.1:{port}/health")
+
+    async def start_writer(self, credential: str) -> int:
+        """The agent without the SDK; returns the port where it takes A2A calls."""
+        port = free_port()
+        env = self._governed(cast.WRITER, credential)
+        card = f"http://127.0.0.1:{port}/.well-known/agent-card.json"
+        await self._start("writer", [str(port)], env, card)
+        return port
+
+    def _governed(self, agent_id: str, credential: str) -> dict[str, str]:
+        """What `amaze run` would give this agent's process."""
+        ca_pem = (self.settings.data_dir / "ca" / "ca.pem").read_bytes()
+        trust = launch.write_trust(self.settings.data_dir / "trust", ca_pem, None)
+        return launch.child_environment(
+            os.environ,
+            proxy_url=self.settings.proxy_url,
+            agent_id=agent_id,
+            credential=credential,
+            ca_pem=trust.ca,
+            bundle=trust.bundle,
+            truststore=trust.truststore,
+        )
+
+    async def _start(
+        self, script: str, args: list[str], env: Mapping[str, str], ready_url: str
+    ) -> None:
+        # Their packages warn of each other; that is not for whoever watches the demo.
+        argv = [self.interpreter.python, "-W", "ignore", str(_AGENTS / f"{script}.py"), *args]
+        path = {"PYTHONPATH": self.interpreter.path} if self.interpreter.path else {}
+        await self.supervisor.start(
+            Spec(script, argv, {**env, **path}, ready_url, ready_within_s=_READY_WITHIN_S)
+        )

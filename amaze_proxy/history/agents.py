@@ -93,6 +93,19 @@ class AgentHistory:
 
         return await self._database.read(work)
 
+    async def listening_at(self, host: str, port: int) -> tuple[str, ...]:
+        """The agents whose A2A endpoint this is."""
+
+        def work(session: Session) -> tuple[str, ...]:
+            query = select(AgentRow.agent_id).where(
+                AgentRow.a2a_host == host,
+                AgentRow.a2a_port == port,
+                col(AgentRow.deleted).is_(False),
+            )
+            return tuple(session.exec(query))
+
+        return await self._database.read(work)
+
     async def count(self, status: str) -> int:
         """How many agents have `status`."""
 

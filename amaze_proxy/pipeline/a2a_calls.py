@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from amaze_proxy.pipeline.calls import Call, Head, Way
-from amaze_proxy.pipeline.directory import AgentPlace
+from amaze_proxy.pipeline.calls import Call, Head, Way, check_json
+from amaze_proxy.pipeline.directory import AgentPlace, authority_of
 from amaze_proxy.pipeline.evidence import new_id
 from amaze_proxy.pipeline.handling import EVENT_STREAM, Passing, Reader
 from amaze_proxy.pipeline.refusal import Refused
@@ -33,16 +34,21 @@ from amaze_proxy.protocols.a2a import (
 )
 from amaze_proxy.protocols.errors import Malformed
 from amaze_proxy.protocols.jsonrpc import Message, read_body
+from amaze_proxy.protocols.providers import provider_of
 from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.peers import Callee
-from amaze_proxy.wire.authority import Authority
+from amaze_proxy.wire.authority import Authority, AuthorityError
 
 CALLER, SIGNATURE, TURN = b"x-amaze-caller", b"x-amaze-caller-signature", b"x-amaze-turn"
 TOLD = (CALLER, SIGNATURE, TURN)
 """What a callee, and nobody else, gets of our headers."""
 
 _ONE_CALL = Charge(agent_calls=1)
-_MOST_SIGNATURES = 16
+_MOST_SIGNATURES = 32  # as many as the SDK looks at; an agent holds 16, and some in grace
+# What a path of the REST binding has, wherever it is mounted and whatever its case: a server that
+# goes by it would run another operation than the body's method says.
+_MAYBE_REST = re.compile(r":|/pushnotificationconfigs", re.IGNORECASE)
+_MEDIA_TYPES = frozenset(("application/json", "application/a2a+json"))
 
 
 def classify_a2a(place: AgentPlace, head: Head, body: bytes) -> Call:
@@ -77,6 +83,8 @@ def _read(head: Head, body: bytes) -> A2aRequest:
         if body:
             raise Malformed("a request for an agent card has no body")
         return card_request(head.method, head.path)
+    if body and b"content-type" in head.headers:
+        check_json(head, _MEDIA_TYPES)
     version = _version(head)
     # The path decides first: a server that has both bindings goes by it.
     request = _rest(head, version, body)
@@ -96,7 +104,7 @@ def _rest(head: Head, version: str, body: bytes) -> A2aRequest | None:
     try:
         request = classify_rest(head.method, path or head.path, head.query, version, body)
     except NotUnderstood:
-        if head.method != "POST":
+        if head.method != "POST" or _MAYBE_REST.search(path):
             raise
         return None
     if path != head.path:
@@ -137,13 +145,11 @@ def _barred(place: AgentPlace, why: Refused) -> Call:
 def _webhooks(request: A2aRequest) -> Iterator[Resource]:
     for url in request.push_urls:
         try:
-            parts = urlsplit(url)
-            host = parts.hostname if parts.scheme in ("http", "https") else None
-        except ValueError:
-            host = None
-        if not host:
-            raise Malformed("the URL for push notifications is no http(s) URL with a host")
-        yield HttpCall(host)
+            # Strictly: `http://a\@b/` is at b to some readers, and at a to others.
+            yield HttpCall(authority_of(url).host)
+        except (AuthorityError, ValueError):
+            message = "the URL for push notifications is no plain http(s) URL with a host"
+            raise Malformed(message) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,13 @@ def reached(callee: Callee, path: bytes) -> Hopping:
             Reason.NOT_ALLOWED,
             f"agent {name!r} is {state}, so it takes no calls",
             advice=f"an operator can change that: `amaze agents show {name}`",
+        )
+        return Hopping(callee, why, None)
+    if provider_of(callee.host):
+        why = Refused(
+            Reason.NOT_ALLOWED,
+            f"agent {name!r} is registered at a model provider's host, where no agent is",
+            advice="an operator can change that: `amaze agents endpoint`",
         )
         return Hopping(callee, why, None)
     if not callee.port:

@@ -26,7 +26,8 @@ CHALLENGE: Headers = ((b"proxy-authenticate", b'Basic realm="aMaze agent credent
 class Context:
     """What is known of the call that is refused; empty where it is not known.
 
-    `spoken` is the request in the caller's protocol, `streams` whether its client takes events.
+    `provider` of a registered host is its dialect; `spoken` is the request in the caller's
+    protocol, `streams` whether its client takes events.
     """
 
     decision_id: str
@@ -99,7 +100,7 @@ def _shaped(refused: Refused, refusal: Refusal, context: Context) -> tuple[int, 
         case A2aRequest() as request:
             status, extra, body = a2a.refusal(request, refusal, status)
             return status, (*extra, *_NEVER), body
-    if context.family is None:
+    if context.family is None and not context.provider:
         return status, _NEVER, _plain(refusal)
     body = error_body(context.family, context.provider, refusal)
     return status, error_headers(context.family, context.provider, refusal), body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from amaze_proxy.store.admission import Settlement
 from amaze_proxy.wire.upstream import UpstreamError
 
 log = logging.getLogger("amaze.proxy")
+_TAKEN_S = 1.0  # how long the rest of an answer is waited for, to reuse its connection
 _OF_THE_BODY = frozenset((b"content-type", b"content-encoding", b"content-length", b"accept"))
 
 
@@ -45,12 +47,12 @@ async def _record(line: Line, within: Evidence, call: Call, asked: Asked) -> Non
         turn_id=within.turn_id,
         session_id=within.session_id,
         target=call.target,
-        method=asked.method,
+        method=asked.method[:256],
         path=within.path,
         status=200,
         policy_version=within.policy_version,
         denied=True,
-        denial_reason=Reason.NOT_ALLOWED.value,
+        denial_reason=Reason.MCP_NOT_ALLOWED.value,
         error=asked.words[:500],
     )
     evidence.output.add(asked.reply or asked.words.encode())
@@ -73,9 +75,10 @@ async def post(line: Line, scope: Scope, within: Evidence, call: Call, body: byt
         log.warning("MCP server %s did not take a refusal: %s", call.entry, error)
         return False
     try:
-        async for _ in response.chunks():
-            pass
-    except UpstreamError:
+        async with asyncio.timeout(_TAKEN_S):
+            async for _ in response.chunks():
+                pass
+    except (UpstreamError, TimeoutError):
         pass  # it has taken it, and has nothing to say that anybody waits for
     finally:
         await response.aclose()

@@ -6,7 +6,7 @@ go back as a stream of events where the client takes one, else as one array.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,8 +14,8 @@ from starlette.types import Message as AsgiMessage
 from starlette.types import Receive, Scope, Send
 
 from amaze_proxy.pipeline.handling import EVENT_STREAM, JSON, as_event
-from amaze_proxy.protocols.jsonrpc import Message, MessageKind, error
-from amaze_proxy.protocols.sse import Parser
+from amaze_proxy.protocols.jsonrpc import Message, MessageKind, error, read_body
+from amaze_proxy.protocols.sse import Event, Parser
 from amaze_proxy.protocols.strictjson import dumps
 
 _HTTP_ERROR = -32603  # JSON-RPC §5.1: internal error
@@ -46,10 +46,19 @@ class _Answered:
     status: int = 0
     events: bool = False
     parts: list[bytes] = field(default_factory=list)
+    parser: Parser = field(default_factory=Parser)
 
     @property
     def body(self) -> bytes:
         return b"".join(self.parts)
+
+    def keep(self, data: bytes) -> None:
+        """Some of the answer; of events, what answers a request: what else a server says, without
+        end if it likes, has no place in an array."""
+        if self.events:
+            self.parts += _answers(self.parser.feed(data))
+        else:
+            self.parts.append(data)
 
 
 async def run_batch(batch: Batch, scope: Scope, walk: Walk, send: Send) -> None:
@@ -61,7 +70,7 @@ async def run_batch(batch: Batch, scope: Scope, walk: Walk, send: Send) -> None:
     answers: list[bytes] = []
     for one in batch.messages:
         answered = _Answered()
-        push = _pusher(send, answered) if streams else None
+        push = _pusher(send) if streams else None
         await walk(_scope(scope), _receiver(one), _sender(answered, push)).run()
         if push is not None and not answered.events:
             if whole := _whole(one, answered):
@@ -94,7 +103,7 @@ def _receiver(one: Message) -> Receive:
     return receive
 
 
-def _pusher(send: Send, answered: _Answered) -> Callable[[bytes], Awaitable[None]]:
+def _pusher(send: Send) -> Callable[[bytes], Awaitable[None]]:
     async def push(data: bytes) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": True})
 
@@ -115,7 +124,7 @@ def _sender(answered: _Answered, push: Callable[[bytes], Awaitable[None]] | None
             if data:
                 await push(data)
         else:
-            answered.parts.append(data)
+            answered.keep(data)
 
     return send
 
@@ -129,12 +138,18 @@ def _messages(one: Message, answered: _Answered) -> list[bytes]:
     if not answered.events:
         whole = _whole(one, answered)
         return [whole] if whole else []
-    parser = Parser()
-    events = parser.feed(answered.body)
-    last = parser.end()
-    # Only answers belong into an array; what else a server says has no place there.
-    found = [event.data for event in (*events, *((last,) if last else ())) if event.data]
-    return [data.encode() for data in found if '"method"' not in data]
+    last = answered.parser.end()
+    return [*answered.parts, *(_answers([last]) if last else ())]
+
+
+def _answers(events: Iterable[Event]) -> list[bytes]:
+    """The responses in events that were screened."""
+    found: list[bytes] = []
+    for event in events:
+        read = read_body(event.data.encode()) if event.data else ()
+        messages = (read,) if isinstance(read, Message) else read
+        found += (dumps(one.document) for one in messages if one.kind is MessageKind.RESPONSE)
+    return found
 
 
 def _whole(one: Message, answered: _Answered) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 from amaze_proxy.pipeline.refusal import Refused
@@ -16,13 +16,15 @@ from amaze_proxy.policy.request import (
 )
 from amaze_proxy.policy.usage import Charge
 from amaze_proxy.protocols.a2a import A2aRequest
+from amaze_proxy.protocols.errors import Malformed
 from amaze_proxy.protocols.llm import LlmRequest
 from amaze_proxy.protocols.mcp import McpRequest
 from amaze_proxy.protocols.providers import LlmRoute
 from amaze_proxy.wire.authority import Authority
 
-UTF8 = frozenset(("charset=utf-8", 'charset="utf-8"', "charset=utf8"))
-"""The one charset parameter that a JSON body may be declared with."""
+_UTF8 = frozenset(("charset=utf-8", 'charset="utf-8"', "charset=utf8"))
+"""The spellings of the one charset that a JSON body may be declared with."""
+JSON_KINDS = frozenset(("application/json",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Call:
     """A classified call.
 
     `body` as it came (None: it was not read, and streams); at most one of `llm`, `mcp` and `a2a` is
-    set. `entry` is the registered MCP server or LLM host that it goes to. `also` is what must be
+    set. `entry` is the registered MCP server or LLM host that it goes to, at `entry_url`. `also` is what must be
     allowed besides. `barred`: refused whatever the policy says. `way` None: to where the client
     said. `legacy`: the answer comes on another request's stream (MCP 2024-11-05). `path`: of a
     call to an agent, with its query.
@@ -79,6 +81,7 @@ class Call:
     mcp: McpRequest | None = None
     a2a: A2aRequest | None = None
     entry: str = ""
+    entry_url: str = ""
     also: tuple[Resource, ...] = ()
     barred: Refused | None = None
     way: Way | None = None
@@ -111,6 +114,16 @@ class Call:
 
     def sent(self, way: Way) -> Call:
         return replace(self, way=way)
+
+
+def check_json(head: Head, kinds: Container[str]) -> None:
+    """The body is decided on as JSON in UTF-8, so it must not be declared as anything else: a
+    target that goes by the declaration would read another request. Raises Malformed."""
+    declared = head.text(b"content-type") or ""
+    kind, *parameters = (part.strip().lower() for part in declared.split(";"))
+    others = [part for part in parameters if part.startswith("charset") and part not in _UTF8]
+    if kind not in kinds or others:
+        raise Malformed(f"the Content-Type {declared[:80]!r} is not application/json in UTF-8")
 
 
 def with_query(path: str, query: str) -> str:

@@ -6,8 +6,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from amaze_proxy.pipeline import a2a_calls, mcp_calls
-from amaze_proxy.pipeline.calls import UTF8, Call, Head, Way, with_query
-from amaze_proxy.pipeline.directory import HostPlace, authority_of
+from amaze_proxy.pipeline.calls import JSON_KINDS, Call, Head, Way, check_json, with_query
+from amaze_proxy.pipeline.directory import HostPlace, Place, authority_of
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.request import CallKind, HttpCall, LlmCall
@@ -17,10 +17,10 @@ from amaze_proxy.protocols.errors import Malformed, TooLarge
 from amaze_proxy.protocols.jsonrpc import read_body
 from amaze_proxy.protocols.llm import parse_request, wants_body
 from amaze_proxy.protocols.prices import Price
-from amaze_proxy.protocols.providers import LlmRoute, dialect_route, provider_of, route
+from amaze_proxy.protocols.providers import Family, LlmRoute, dialect_route, provider_of, route
 from amaze_proxy.protocols.strictjson import decode_content
+from amaze_proxy.wire.authority import DEFAULT_PORTS
 
-_DEFAULT_PORT = {"http": 80, "https": 443}
 _MOST_SNIFFED = 1 << 20  # bytes
 
 
@@ -39,7 +39,7 @@ def llm_route(head: Head) -> LlmRoute | None:
     provider = provider_of(head.authority.host)
     if provider is None:
         return None
-    if head.authority.port != _DEFAULT_PORT[head.authority.scheme]:
+    if head.authority.port != DEFAULT_PORTS[head.authority.scheme]:
         # As any other host it would be a model call that nobody meters.
         raise Refused(
             Reason.LLM_NOT_ALLOWED,
@@ -153,23 +153,25 @@ def classify_llm(
         llm=request,
         route=found,
         entry=place.host.name if place else "",
+        entry_url=place.host.url if place else "",
         way=way_to_host(head, place) if place else None,
     )
 
 
 def _check_media_type(head: Head, found: LlmRoute) -> None:
-    """The body is decided on as JSON, so it must not be declared as anything else: a provider
-    that goes by the declaration would read another request. Raises Malformed."""
-    declared = head.text(b"content-type")
-    if declared is None or not wants_body(found.family):
-        return
-    kind, *parameters = (part.strip().lower() for part in declared.split(";"))
-    others = [part for part in parameters if part.startswith("charset") and part not in UTF8]
-    if kind != "application/json" or others:
-        raise Malformed(f"the Content-Type {declared[:80]!r} is not application/json in UTF-8")
+    """See `check_json`. Raises Malformed."""
+    if b"content-type" in head.headers and wants_body(found.family):
+        check_json(head, JSON_KINDS)
 
 
-def route_or_none(head: Head) -> LlmRoute | None:
-    """The LLM API that the head addresses, for the shape of a refusal."""
-    provider = provider_of(head.authority.host)
-    return route(provider, head.method, head.request_target) if provider else None
+def spoken(head: Head, place: Place | None) -> tuple[str, Family | None]:
+    """For the shape of a refusal: the provider that the head addresses, or the dialect of the
+    registered host, and the wire family where what is asked there is known."""
+    if provider := provider_of(head.authority.host):
+        found = route(provider, head.method, head.request_target)
+    elif isinstance(place, HostPlace):
+        provider, target = place.host.dialect, with_query(place.path, head.query)
+        found = dialect_route(provider, provider, head.method, target)
+    else:
+        return "", None
+    return provider, found.family if found else None

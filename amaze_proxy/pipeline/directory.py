@@ -8,15 +8,16 @@ looked up in the store again, together with the admission, so an old copy lets n
 from __future__ import annotations
 
 import asyncio
+import posixpath
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from amaze_proxy.store import registry
 from amaze_proxy.store.errors import StoreUnavailable
-from amaze_proxy.store.registry import LlmHost, McpServer
+from amaze_proxy.store.registry import EntryStatus, LlmHost, McpServer
 from amaze_proxy.wire.authority import DEFAULT_PORTS, Authority, AuthorityError, parse_authority
 
 WATCH_S = 0.25
@@ -39,6 +40,18 @@ class ServerPlace:
     server: McpServer
     path: str
 
+    @property
+    def own(self) -> bool:
+        """Whether the path is the registered one: at others of the host may be anything."""
+        registered = urlsplit(self.server.url).path.rstrip("/")
+        there = self.path.rstrip("/")
+        return there == registered or (not registered and self.path in _CANONICAL_PATHS)
+
+    @property
+    def disguised(self) -> bool:
+        """Whether the path is the registered one to some servers, and is not spelled so."""
+        return not self.own and _plain(self.path) == _plain(urlsplit(self.server.url).path)
+
 
 @dataclass(frozen=True, slots=True)
 class HostPlace:
@@ -46,6 +59,13 @@ class HostPlace:
 
     host: LlmHost
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disguised:
+    """A path that is below the base URL of an LLM host to some servers, and is not spelled so."""
+
+    host: LlmHost
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +83,7 @@ class Ambiguous:
     servers: tuple[str, ...]
 
 
-Place = ServerPlace | HostPlace | AgentPlace | Ambiguous
+Place = ServerPlace | HostPlace | Disguised | AgentPlace | Ambiguous
 Address = tuple[str, int]
 
 
@@ -103,9 +123,8 @@ class Directory:
         address = (authority.host, authority.port)
         if servers := known.servers_at.get(address):
             return _server(servers, path)
-        for host in known.hosts_at.get(address, ()):
-            if (rest := _below(urlsplit(host.url).path, path)) is not None:
-                return HostPlace(host, rest)
+        if place := _host(known.hosts_at.get(address, ()), path):
+            return place
         return known.agents_at.get(address)
 
     def claimed(self, authority: Authority) -> AgentPlace | None:
@@ -126,6 +145,11 @@ class Directory:
         }
         if found != known:
             await self._source.claim(agent_id, sorted(found)[:_MOST_CLAIMS])
+
+    @property
+    def generation(self) -> int:
+        """Of the copy: another one, if anything may be registered elsewhere."""
+        return self._map.generation
 
     async def refresh(self) -> bool:
         """Read it anew if it changed; whether it did. Raises StoreUnavailable."""
@@ -174,7 +198,9 @@ def _mapped(found: registry.Directory) -> _Map:
     fresh = _Map(found.generation, agents=found.agent_ids)
     for server in found.servers:
         fresh.servers[server.name] = server
-        if address := _address(server.url):
+        # What nobody has approved yet takes no host and no address from others.
+        waits = server.status is EntryStatus.PENDING
+        if not waits and (address := _address(server.url)):
             fresh.servers_at.setdefault(address, []).append(server)
     for host in found.llms:
         fresh.hosts[host.name] = host
@@ -205,6 +231,22 @@ def _server(servers: list[McpServer], path: str) -> Place:
     if len(servers) == 1:
         return ServerPlace(servers[0], path)
     return Ambiguous(tuple(one.name for one in servers))
+
+
+def _host(hosts: Sequence[LlmHost], path: str) -> HostPlace | Disguised | None:
+    """The one of the hosts at one address with the longest base that the path is below."""
+    below = ((one, _below(urlsplit(one.url).path, path)) for one in hosts)
+    places = [HostPlace(host, rest) for host, rest in below if rest is not None]
+    if places:
+        return min(places, key=lambda one: len(one.path))
+    odd = (one for one in hosts if _below(_plain(urlsplit(one.url).path), _plain(path)) is not None)
+    return next(map(Disguised, odd), None)
+
+
+def _plain(path: str) -> str:
+    """What lenient servers make of a path: decoded, without empty and dot segments, in lower
+    case."""
+    return posixpath.normpath(f"/{unquote(unquote(path)).lstrip('/')}").casefold()
 
 
 def _below(base: str, path: str) -> str | None:

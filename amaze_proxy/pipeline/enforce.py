@@ -13,7 +13,8 @@ from amaze_proxy.pipeline.asking import Asking, Attempt
 from amaze_proxy.pipeline.calls import Call
 from amaze_proxy.pipeline.conversation import Conversation
 from amaze_proxy.pipeline.line import Line
-from amaze_proxy.pipeline.looks import Seen, ask, conversation_of
+from amaze_proxy.pipeline.looks import Seen, ask, conversation_of, is_own
+from amaze_proxy.pipeline.mcp_calls import is_discovery
 from amaze_proxy.pipeline.policies import InForce
 from amaze_proxy.pipeline.refusal import Refused, from_admission
 from amaze_proxy.policy.decide import decide
@@ -23,7 +24,6 @@ from amaze_proxy.policy.request import (
     AccessRequest,
     AgentCall,
     AgentLook,
-    DiscoveryCall,
     LlmCall,
     Resource,
 )
@@ -38,7 +38,8 @@ _MOST_RELOADS = 5
 class Verdict:
     """A decision with the policy it was made by and what the store reserved for it.
 
-    `hop` is what is known of the callee of a call to an agent.
+    `hop` is what is known of the callee of a call to an agent. `open`: the credential is the
+    agent's own, and the registered place that the call goes to is approved.
     """
 
     in_force: InForce
@@ -47,6 +48,7 @@ class Verdict:
     charge: Charge
     conversation: Conversation
     hop: Hopping | None = None
+    open: bool = True
 
     @property
     def alerts(self) -> tuple[str, ...]:
@@ -83,6 +85,8 @@ async def judge(line: Line, asking: Asking, attempt: Attempt) -> tuple[Verdict, 
             continue
         known = (callers, depth)
         conversation = conversation_of(asking, admitted)
+        if asking.turn.ambient and admitted.outcome is Outcome.ADMITTED:
+            line.ambients.put(who.agent_id, conversation)
         depth = conversation.depth
         if seen.callee is not None:
             callers = await _current(line, seen.callee)
@@ -95,7 +99,8 @@ async def judge(line: Line, asking: Asking, attempt: Attempt) -> tuple[Verdict, 
         if seen.callee is not None:
             hop = reached(seen.callee, asking.call.path)
         charge = _charge(asking.call, in_force)
-        verdict = Verdict(in_force, decision, admitted, charge, conversation, hop)
+        passable = is_own(admitted) and seen.refused is None
+        verdict = Verdict(in_force, decision, admitted, charge, conversation, hop, passable)
         return verdict, _refusal(verdict, asking, seen)
     raise Refused(Reason.INTERNAL_ERROR, "the policy changed faster than it could be read")
 
@@ -223,7 +228,7 @@ def _admission(asking: Asking, in_force: InForce, decision: Decision) -> Admissi
         violation_blocks=duty.violation_blocks,
         lower_output_limit=duty.lower_output_limit,
         check_only=not decision.allowed,
-        discovery=isinstance(call.resource, DiscoveryCall),
+        discovery=is_discovery(call.resource),
         ambient=turn.ambient,
         user_message=turn.ambient and detects and call.llm is not None and call.llm.user_message,
         shadow=duty.shadow,

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
@@ -46,6 +46,8 @@ Headers = list[tuple[bytes, bytes]]
 log = logging.getLogger("amaze.proxy")
 # What a call is refused for that goes to a place which is not registered.
 _OF_STRAYS = (Reason.HOST_NOT_ALLOWED, Reason.MCP_NOT_ALLOWED, Reason.NOT_ALLOWED)
+# A refusal for these leads to no request at all, however it is told.
+_STAYS = (Reason.AGENT_QUARANTINED, Reason.REDIS_UNAVAILABLE)
 # A turn's counters live this long in the store; an older token would find them gone.
 TURN_LIFETIME_MS = 24 * 3600 * 1000
 _REMEMBERED_S = 3600.0
@@ -87,6 +89,7 @@ class Exchange:
         self._turn = TurnClaim()
         self._call: Call | None = None
         self._attempt = Attempt()
+        self._read_by = 0  # the generation of the directory
         self._verdict: Verdict | None = None
         self._relay: Relay | None = None
         self._handler: Handling = Passing()
@@ -100,6 +103,8 @@ class Exchange:
             self._claim = self._identify()
             self.evidence.caller = self._claim.agent_id
             await self._walk(self._claim)
+        except Abort:
+            raise  # a message of its batch has cut the connection, and is settled
         except Refused as refused:
             await self._refuse(refused)
         except StoreUnavailable as error:
@@ -118,6 +123,7 @@ class Exchange:
     async def _walk(self, who: Claim) -> None:
         try:
             self._turn = self._read_turn(who)
+            self._read_by = self._line.directory.generation
             call = await self._intake.classify(who)
             if isinstance(call, Call):
                 self._call = call
@@ -160,7 +166,10 @@ class Exchange:
     async def _news(self) -> bool:
         """Whether more is known now of where the call goes."""
         directory = self._line.directory
-        return await directory.refresh() or directory.claimed(self.head.authority) is not None
+        await directory.refresh()
+        # Not what that returns: the copy may have been renewed in the middle of this call.
+        newer = directory.generation != self._read_by
+        return newer or directory.claimed(self.head.authority) is not None
 
     def _describe(self, call: Call) -> None:
         evidence = self.evidence
@@ -196,10 +205,13 @@ class Exchange:
 
     async def _asked(self, asked: Sequence[Asked]) -> None:
         if self._call is not None:
-            await refuse_asked(self._line, self._scope, self.evidence, self._call, asked)
+            way = self._handler.posts_to
+            call = self._call.sent(way) if way else self._call
+            await refuse_asked(self._line, self._scope, self.evidence, call, asked)
 
     def _child(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
-        """The line of one message of a batch."""
+        """The line of one message of a batch, which has a record of its own."""
+        self._settled = True
         return Exchange(self._line, self._ingress, scope, receive, send, in_batch=True)
 
     # -- who, which turn, what ------------------------------------------------------------------
@@ -278,11 +290,12 @@ class Exchange:
         if self._relay and self._relay.started:
             await self._break_off(self._relay, refused)
         shaped = answer.shape(refused, self._context())
-        if self._call is not None and self._call.legacy:
-            shaped = await self._sent_round(shaped, self._call)
         evidence.status = shaped.status
         evidence.output.add(shaped.body)
         await self._settle_anyhow()
+        if self._call is not None and self._call.legacy:
+            # Settled before: whoever leaves while the server has it leaves a record.
+            shaped = await self._sent_round(refused, shaped, self._call)
         await self._send(
             {
                 "type": "http.response.start",
@@ -293,10 +306,12 @@ class Exchange:
         )
         await self._send({"type": "http.response.body", "body": shaped.body})
 
-    async def _sent_round(self, shaped: Answer, call: Call) -> Answer:
-        """A refusal on HTTP+SSE: its client reads answers on the other stream alone."""
-        request = call.mcp
-        if request is None or self._line.rules.plain_denials:
+    async def _sent_round(self, refused: Refused, shaped: Answer, call: Call) -> Answer:
+        """A refusal on HTTP+SSE: its client reads answers on the other stream alone. Only of an
+        agent that may ask a server that may be asked: nobody else's call leads to a request."""
+        verdict = self._verdict
+        may = verdict is not None and verdict.open and refused.reason not in _STAYS
+        if not may or self._line.rules.plain_denials:
             return shaped
         return await send_round(self._line, self._scope, self.evidence, call, shaped)
 
@@ -330,14 +345,17 @@ class Exchange:
 
     def _context(self) -> answer.Context:
         # The family decides the shape even where the body was never understood.
-        call = self._call
-        route = call.route if call else classify.route_or_none(self.head)
+        call, agent_id = self._call, self.evidence.agent_id
+        find = self._line.directory.find
+        # A stranger does not learn from the shape what is registered.
+        place = find(self.head.authority, self.head.path) if agent_id else None
+        provider, family = classify.spoken(self.head, place)
         return answer.Context(
             decision_id=self.evidence.decision_id,
-            agent_id=self.evidence.agent_id or (self._claim.agent_id if self._claim else ""),
+            agent_id=agent_id or (self._claim.agent_id if self._claim else ""),
             policy_version=self.evidence.policy_version,
-            provider=route.provider if route else "",
-            family=route.family if route else None,
+            provider=provider,
+            family=family,
             plain=self._line.rules.plain_denials,
             spoken=(call.mcp or call.a2a) if call else None,
             streams=self._takes_messages(call),
@@ -376,16 +394,26 @@ class Exchange:
             charged=used is not None,
             burn_step=used is not None and used.burn_step,
         )
+        beside = asyncio.gather(*self._beside(reached=used is not None))
         # Begun, it is written even if this task is cancelled: whoever leaves now is still charged.
+        # Not in a task of its own, which could be cancelled before it begins.
         try:
-            ending = self._end_hop(reached=used is not None)
-            await asyncio.gather(self._line.gate.settle(settlement), ending, self._learn())
+            await self._line.gate.settle(settlement)
+            await beside
         except StoreUnavailable:
             log.critical("decision %s: neither store nor journal took it", record.decision_id)
             raise
         provider = self._call.provider if self._call else ""
         parent = self._verdict.conversation.parent_span if self._verdict else ""
         self._line.spans.emit(record, parent or self._turn.parent_span, provider)
+
+    def _beside(self, reached: bool) -> Iterator[Coroutine[None, None, None]]:
+        """What else the store is told of the end of a call; most calls have none, and a task for
+        nothing takes as long as many a check."""
+        if self._attempt.hopped:
+            yield self._end_hop(reached)
+        if self._handler.card_urls():
+            yield self._learn()
 
     async def _learn(self) -> None:
         """Before its reader has the end of a card, its addresses are known as the agent's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from amaze_proxy.pipeline.calls import Way
 from amaze_proxy.pipeline.usage import Used
 from amaze_proxy.protocols.mcp import Asked
 from amaze_proxy.protocols.sse import Event, format
@@ -30,6 +31,8 @@ class Handling(Protocol):
     looks_inside: bool
     early: bool
     """Whether the client gets the head of a stream before there is anything in it."""
+    posts_to: Way | None
+    """Where the target takes the client's messages; None: where the call goes."""
 
     @property
     def whole_stream(self) -> bool:
@@ -74,6 +77,7 @@ class Passing:
 
     looks_inside = False
     early = False
+    posts_to: Way | None = None
 
     @property
     def whole_stream(self) -> bool:

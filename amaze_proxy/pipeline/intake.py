@@ -11,16 +11,22 @@ from starlette.types import Receive
 from amaze_proxy.pipeline import a2a_calls, classify, mcp_calls
 from amaze_proxy.pipeline.batch import Batch
 from amaze_proxy.pipeline.calls import Call, Head
-from amaze_proxy.pipeline.directory import AgentPlace, Ambiguous, HostPlace, ServerPlace
+from amaze_proxy.pipeline.directory import (
+    AgentPlace,
+    Ambiguous,
+    Disguised,
+    HostPlace,
+    ServerPlace,
+    authority_of,
+)
 from amaze_proxy.pipeline.evidence import Evidence
-from amaze_proxy.pipeline.handling import EVENT_STREAM
 from amaze_proxy.pipeline.identity import Claim
 from amaze_proxy.pipeline.line import Line
 from amaze_proxy.pipeline.looks import authenticate
 from amaze_proxy.pipeline.refusal import Refused, from_admission, from_fault
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.protocols.errors import Malformed, TooLarge
-from amaze_proxy.protocols.providers import LlmRoute
+from amaze_proxy.protocols.providers import LlmRoute, provider_of
 from amaze_proxy.protocols.strictjson import decode_content
 from amaze_proxy.store.admission import Outcome
 from amaze_proxy.wire.ingress import BodyFault
@@ -65,6 +71,12 @@ class Intake:
             case AgentPlace() as place:
                 body = await self._decoded(who)
                 return _well_formed(lambda: a2a_calls.classify_a2a(place, self.head, body))
+            case Disguised(host):
+                raise Refused(
+                    Reason.LLM_NOT_ALLOWED,
+                    f"{self.head.path[:200]} is an odd spelling of LLM host {host.name!r}",
+                    advice="spell it as it is registered",
+                )
             case Ambiguous(servers):
                 raise Refused(
                     Reason.MCP_NOT_ALLOWED,
@@ -89,26 +101,37 @@ class Intake:
 
     async def _classify_mcp(self, who: Claim, place: ServerPlace) -> Call | Batch:
         head = self.head
+        if place.disguised or provider_of(authority_of(place.server.url).host):
+            raise Refused(
+                Reason.MCP_NOT_ALLOWED,
+                f"{head.path[:200]} of MCP server {place.server.name!r} is an odd spelling of its "
+                "path, or it is registered at a model provider's host",
+            )
         body = await self._decoded(who)
         if head.method != "POST":
             if body or head.method not in ("GET", "DELETE"):
                 message = f"{head.method} {head.path} of an MCP server, or its body, is no MCP"
                 raise Refused(Reason.MALFORMED_REQUEST, message)
-            if head.method == "GET" and not head.accepts(EVENT_STREAM):
+            if not place.own:
                 return classify.classify_http(head, self._read)
             return mcp_calls.classify_bare(place, head)
         if mcp_calls.is_form(head, body):
             return classify.classify_http(head, self._read)
-        return _well_formed(lambda: mcp_calls.classify_post(place, head, self._headers, body))
+        bare = mcp_calls.at_endpoint(place, head, self._line.seal)
+        return _well_formed(lambda: mcp_calls.classify_post(place, bare, self._headers, body))
 
     async def _classify_other(self, who: Claim) -> Call:
         head = self.head
         if head.method == "GET" and head.text(b"mcp-session-id"):
             return mcp_calls.unknown_server(head)
-        if not classify.may_be_rpc(head):
-            return classify.classify_http(head)
-        body = await self._whole_body(who)
-        return classify.sniffed(head, body) or classify.classify_http(head, body)
+        body: bytes | None = None
+        if classify.may_be_rpc(head):
+            body = await self._whole_body(who)
+            if (found := classify.sniffed(head, body)) is not None:
+                return found
+        if mcp_calls.says_mcp(head):
+            return mcp_calls.unknown_server(head, body=body)
+        return classify.classify_http(head, body)
 
     async def _decoded(self, who: Claim) -> bytes:
         """The whole body without its content coding; what is forwarded is what was read."""

@@ -11,14 +11,14 @@ from amaze_proxy.pipeline.line import Line
 from amaze_proxy.protocols.mcp import ping_instead
 from amaze_proxy.wire.ingress import Answer
 
-_LONGEST = 2800  # bytes that fit into an id
+LONGEST = 2800  # bytes of a refusal that fit into an id
 
 
 async def send_round(
     line: Line, scope: Scope, evidence: Evidence, call: Call, shaped: Answer
 ) -> Answer:
     """The refusal by way of the server, answered here with 202; as it is, where that fails."""
-    if not shaped.body or len(shaped.body) > _LONGEST:
+    if not shaped.body or len(shaped.body) > LONGEST:
         return shaped
     ping = ping_instead(line.seal.close(shaped.body))
     if not await post(line, scope, evidence, call, ping):

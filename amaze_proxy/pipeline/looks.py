@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from amaze_proxy.pipeline.asking import Asking, Attempt
 from amaze_proxy.pipeline.calls import Call
@@ -16,7 +18,10 @@ from amaze_proxy.policy.decision import Decision, Reason
 from amaze_proxy.policy.request import AgentCall
 from amaze_proxy.store.admission import Admission, Admitted, Outcome
 from amaze_proxy.store.peers import Callee, Hop
-from amaze_proxy.store.registry import EntryStatus
+from amaze_proxy.store.registry import EntryStatus, LlmHost, McpServer
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 _KNOWN_S = 30.0
 
@@ -71,8 +76,7 @@ async def ask(
         return await _ask_to_hop(line, asking, admission, attempt)
     if not call.entry and not call.callee:
         return await _admit(line, who, admission), NOTHING
-    both = await asyncio.gather(_admit(line, who, admission), _look(line, call))
-    return both[0], both[1]
+    return await together(_admit(line, who, admission), _look(line, call))
 
 
 async def _ask_to_hop(
@@ -81,8 +85,8 @@ async def _ask_to_hop(
     """A hop is noted in the callee's turn, with the conversation that it belongs to.
 
     A caller that was not seen lately is admitted first: nobody may move another agent's turn with
-    a credential that is not checked. An ambient turn's conversation is guessed to be the last one
-    of this agent; the store then says which it is.
+    a credential that is not checked. An ambient turn's conversation is guessed to be that of the
+    agent's last call; the store then says which it is.
     """
     who = asking.who
     guess = line.ambients.get(who.agent_id) if asking.turn.ambient else asking.turn.conversation
@@ -90,19 +94,36 @@ async def _ask_to_hop(
         admitted = await _admit(line, who, admission)
         guess, seen = None, NOTHING
     else:
-        admitted, seen = await asyncio.gather(
+        admitted, seen = await together(
             _admit(line, who, admission), _hop(line, asking, guess, attempt)
         )
     if admitted.outcome is not Outcome.ADMITTED:
         return admitted, seen
     actual = conversation_of(asking, admitted)
-    if asking.turn.ambient:
-        line.ambients.put(who.agent_id, actual)
     if actual != guess:
         if guess is not None:
             await line.peers.hop_end(asking.call.callee, asking.decision_id, reached=False)
         seen = await _hop(line, asking, actual, attempt)
     return admitted, seen
+
+
+async def together(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
+    """Both results; what they ask of the store at once leaves in one packet. If the first fails,
+    the second is not waited for. Half of what `asyncio.gather` costs."""
+    beside = asyncio.ensure_future(second)
+    beside.add_done_callback(_heard)
+    try:
+        found = await first
+    except BaseException:
+        beside.cancel()
+        raise
+    return found, await beside
+
+
+def _heard(done: asyncio.Future[B]) -> None:
+    """Its exception is nobody's concern where the first has failed too."""
+    if not done.cancelled():
+        done.exception()
 
 
 async def _hop(line: Line, asking: Asking, within: Conversation, attempt: Attempt) -> Seen:
@@ -132,19 +153,26 @@ async def _look(line: Line, call: Call) -> Seen:
         return Seen(await line.peers.look(call.callee))
     if call.llm is not None:
         host = await line.peers.llm(call.entry)
-        return Seen(refused=_entry("LLM host", call.entry, host.status if host else None))
+        return Seen(refused=_not_there(call, host, "LLM host", Reason.LLM_NOT_ALLOWED))
     server = await line.peers.mcp(call.entry)
-    return Seen(refused=_entry("MCP server", call.entry, server.status if server else None))
+    return Seen(refused=_not_there(call, server, "MCP server", Reason.MCP_NOT_ALLOWED))
 
 
-def _entry(kind: str, name: str, status: EntryStatus | None) -> Refused | None:
-    if status is EntryStatus.APPROVED:
-        return None
-    command = "mcp" if kind == "MCP server" else "llm"
-    reason = Reason.MCP_NOT_ALLOWED if command == "mcp" else Reason.LLM_NOT_ALLOWED
-    state = f"is {status.value}" if status else "is not registered any more"
-    advice = f"an operator can change that: `amaze {command} approve {name}`"
-    return Refused(reason, f"{kind} {name!r} {state}", advice=advice)
+def _not_there(
+    call: Call, entry: McpServer | LlmHost | None, kind: str, reason: Reason
+) -> Refused | None:
+    """Why nothing goes to what is registered now; None: it is what the call was decided for."""
+    name = call.entry
+    verb = "mcp approve" if reason is Reason.MCP_NOT_ALLOWED else "llm add"
+    advice = f"an operator can change that: `amaze {verb} {name}`"
+    if entry is None:
+        return Refused(reason, f"{kind} {name!r} is not registered any more", advice=advice)
+    if entry.status is not EntryStatus.APPROVED:
+        return Refused(reason, f"{kind} {name!r} is {entry.status.value}", advice=advice)
+    if entry.url != call.entry_url:
+        moved = f"{kind} {name!r} was given another URL at this moment"
+        return Refused(reason, moved, advice="call it again")
+    return None
 
 
 def remember(line: Line, claim: Claim, admitted: Admitted) -> None:

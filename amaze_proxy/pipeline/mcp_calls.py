@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from amaze_proxy.pipeline.batch import Batch
-from amaze_proxy.pipeline.calls import UTF8, Call, Head, Way, with_query
+from amaze_proxy.pipeline.calls import JSON_KINDS, Call, Head, Way, check_json, with_query
 from amaze_proxy.pipeline.directory import ServerPlace, authority_of
 from amaze_proxy.pipeline.handling import EVENT_STREAM, JSON, Passing, Reader
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.pipeline.seal import Seal
 from amaze_proxy.pipeline.usage import Used
 from amaze_proxy.policy.decide import decide
-from amaze_proxy.policy.decision import Decision, Reason
+from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.model import Policy
 from amaze_proxy.policy.offers import Offer, hides, offered
 from amaze_proxy.policy.request import (
@@ -42,20 +43,32 @@ from amaze_proxy.protocols.mcp import (
     Told,
     batches_allowed,
     classify,
-    fault,
     read_head,
+    rpc_fault,
     screen,
 )
+from amaze_proxy.protocols.strictjson import check_size
 from amaze_proxy.wire.authority import Authority
 
 _ONE_CALL = Charge(tool_calls=1)
 _NO_CHARGE = Charge()
+_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
 _STREAM = "GET stream"
 _END = "DELETE session"
 # HTTP+SSE (2024-11-05): the endpoint event gives the URL for messages, which names the session.
 _SESSION_IN_URL = re.compile(r"(?:^|&)session_?id=[^&]", re.IGNORECASE)
 # A backslash is a slash to some readers of URLs.
 _URL = re.compile(r"[!-\[\]-~]{1,4096}")
+_MARK = "amaze-endpoint="
+_MARKED = re.compile(rf"(?:(?P<query>.*)&)?{_MARK}(?P<mark>[0-9a-f]{{32}})")
+_DISCOVERY = frozenset(
+    (
+        *("initialize", "notifications/initialized", "server/discover", "ping"),
+        *("tools/list", "prompts/list", "resources/list", "resources/templates/list"),
+        *(_STREAM, _END),
+    )
+)
+_HEADERS = frozenset((b"mcp-session-id", b"mcp-protocol-version", b"mcp-method"))
 _FEATURES = {
     "sampling/createMessage": ClientFeature.SAMPLING,
     "elicitation/create": ClientFeature.ELICITATION,
@@ -68,12 +81,37 @@ def way_to(place: ServerPlace, query: str) -> Way:
     return Way(authority_of(place.server.url), path)
 
 
+def at_endpoint(place: ServerPlace, head: Head, seal: Seal) -> Head:
+    """The head of a POST as the server is to get it, without our mark (see `_endpoint`).
+
+    Raises Refused for a place where the server does not take messages: beside them may be the very
+    interfaces that its tools stand for.
+    """
+    if (match := _MARKED.fullmatch(head.query)) is not None:
+        bare = replace(head, query=match["query"] or "")
+        target = with_query(place.path, bare.query)
+        said = _place(place.server.name, authority_of(place.server.url), target)
+        if seal.marked(said, match["mark"]):
+            return bare
+    if place.own:
+        return head
+    raise Refused(
+        Reason.MCP_NOT_ALLOWED,
+        f"{place.path[:200]} is not where MCP server {place.server.name!r} takes messages",
+        advice=f"use http://{place.server.name}/mcp, or the path that it is registered with",
+    )
+
+
+def _place(server: str, authority: Authority, target: str) -> str:
+    return f"{server} {authority}{target}"
+
+
 def classify_post(
     place: ServerPlace, head: Head, headers: Iterable[tuple[bytes, bytes]], body: bytes
 ) -> Call | Batch:
     """A POST to the server: one message, or a batch of them. Raises Malformed for what is
     neither; a message that is wrong in itself is barred, so that it is answered by its id."""
-    _check_media_type(head)
+    check_json(head, JSON_KINDS)
     found = read_body(body)
     if isinstance(found, Message):
         return _message(place, head, headers, found, body)
@@ -84,15 +122,6 @@ def classify_post(
     if len(set(ids)) != len(ids):
         raise Malformed("two requests of the batch have the same id")
     return Batch(found, told.streams)
-
-
-def _check_media_type(head: Head) -> None:
-    """It is decided on as JSON in UTF-8, so it must not be declared as anything else."""
-    declared = head.text(b"content-type") or ""
-    kind, *parameters = (part.strip().lower() for part in declared.split(";"))
-    others = [part for part in parameters if part.startswith("charset") and part not in UTF8]
-    if kind != "application/json" or others:
-        raise Malformed(f"the Content-Type {declared[:80]!r} is not application/json in UTF-8")
 
 
 def _message(
@@ -126,6 +155,7 @@ def _call(
         body,
         mcp=request,
         entry=place.server.name,
+        entry_url=place.server.url,
         also=tuple(rest),
         barred=barred,
         way=way_to(place, head.query),
@@ -143,6 +173,7 @@ def classify_bare(place: ServerPlace, head: Head) -> Call:
         place.server.name,
         body=b"",
         entry=place.server.name,
+        entry_url=place.server.url,
         way=way_to(place, head.query),
         rpc_method=method,
     )
@@ -151,6 +182,11 @@ def classify_bare(place: ServerPlace, head: Head) -> Call:
 def is_legacy(head: Head) -> bool:
     """Whether the answer to this POST comes on a stream of its own (HTTP+SSE, 2024-11-05)."""
     return b"mcp-session-id" not in head.headers and bool(_SESSION_IN_URL.search(head.query))
+
+
+def says_mcp(head: Head) -> bool:
+    """Whether a POST is one to an MCP server by its headers, whatever its body looks like."""
+    return head.method == "POST" and not _HEADERS.isdisjoint(head.headers)
 
 
 def unknown_server(head: Head, message: Message | None = None, body: bytes | None = None) -> Call:
@@ -168,7 +204,7 @@ def unknown_server(head: Head, message: Message | None = None, body: bytes | Non
             advice="register it: `amaze mcp register NAME URL`, then use that URL, or "
             "http://NAME/mcp",
         ),
-        rpc_method=request.method if request else _STREAM,
+        rpc_method=request.method if request else _STREAM if head.method == "GET" else "",
     )
 
 
@@ -182,7 +218,7 @@ def _roughly(message: Message) -> McpRequest:
 
 def _wrong(server: str, error: Malformed | NotUnderstood, version: str) -> Refused:
     """The refusal of a message that no policy could allow."""
-    told = fault(error, version)
+    told = rpc_fault(error, version)
     if isinstance(error, Malformed):
         message = f"the request is refused: {error}"
         return Refused(Reason.MALFORMED_REQUEST, message, fault=told)
@@ -192,6 +228,12 @@ def _wrong(server: str, error: Malformed | NotUnderstood, version: str) -> Refus
         advice="docs/compatibility.md lists the MCP methods that can be decided on",
         fault=told,
     )
+
+
+def is_discovery(resource: Resource) -> bool:
+    """Whether it is to look at what a server offers: what an agent may do that is not approved, or
+    has no policy. Not what answers a server or steers it, nor a task's result."""
+    return isinstance(resource, DiscoveryCall) and resource.method in _DISCOVERY
 
 
 def _resources(server: str, request: McpRequest) -> list[Resource]:
@@ -214,7 +256,6 @@ class AgentMay:
         self._server = server
         self._policy = policy
         self.filters = hides(policy)
-        self.refused: dict[str, Decision] = {}
 
     def tool(self, name: str) -> bool:
         return self._offered(ToolCall(self._server, name, {}))
@@ -230,7 +271,6 @@ class AgentMay:
         decision = decide(AccessRequest(self._agent_id, asks), self._policy)
         if decision.allowed:
             return ""
-        self.refused[method] = decision
         return f"{decision.message}: {decision.advice}"
 
     def _offered(self, offer: Offer) -> bool:
@@ -247,7 +287,8 @@ class McpHandling(Passing):
         self._request = call.mcp
         # What was read is what is sent, without the coding that it came in.
         self._decoded = call.body if b"content-encoding" in head.headers else None
-        self._way = call.way
+        self._way = self.posts_to = call.way
+        self._entry = call.entry
         self._client = head.authority
         self._may = may
         self._seal = seal
@@ -291,8 +332,12 @@ class McpHandling(Passing):
         if media_type == EVENT_STREAM:
             raise Malformed("an HTTP error that is a stream of events")
         try:
+            check_size(body)
             found = json.loads(body)
         except (ValueError, RecursionError):
+            # What is no JSON to us (a number too long, a nesting too deep) may be to a client.
+            if body.lstrip(_BEFORE_JSON)[:1] in (b"{", b"["):
+                raise Malformed("an HTTP error that is no JSON, and begins as if it was") from None
             return
         if isinstance(found, list) or (isinstance(found, dict) and "result" in found):
             raise Malformed("an HTTP error that tells a result")
@@ -306,12 +351,14 @@ class McpHandling(Passing):
 
     def _endpoint(self, data: str) -> str:
         """The URL for messages, as a path: with an origin, the client would leave the name that
-        it calls the server by."""
+        it calls the server by. Marked, so that its messages may go there."""
         if self._way is None:
             raise Malformed("an endpoint event from nowhere")
         for authority in (self._way.authority, self._client):
             if (path := _path_at(data, authority)) is not None:
-                return path
+                self.posts_to = replace(self._way, path=path.encode("ascii"))
+                mark = self._seal.mark(_place(self._entry, self._way.authority, path))
+                return f"{path}{'&' if '?' in path else '?'}{_MARK}{mark}"
         raise Malformed("its endpoint event leads to another origin")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amaze_proxy.policy.decision import Reason
-from amaze_proxy.protocols.mcp import Fault
+from amaze_proxy.protocols.mcp import RpcFault
 from amaze_proxy.store.admission import Admitted, LimitState
 from amaze_proxy.wire.ingress import Fault, FaultKind
 
@@ -51,6 +51,8 @@ _ADVICE: Mapping[Reason, str] = {
     Reason.UPSTREAM_TIMEOUT: "the target did not answer in time; try again later",
     Reason.REDIS_UNAVAILABLE: "nothing passes while the store is away; try again in a moment",
     Reason.INTERNAL_ERROR: "this is a fault of the proxy: give the decision id to its operator",
+    Reason.GRAPH_VIOLATION: "keep to the graph, or have an operator change it",
+    Reason.EDGE_LOOP_EXCEEDED: "go on to a next step, or have an operator raise its `max_loops`",
     Reason.BUDGET_EXCEEDED: "the budget is full again with the next message",
     Reason.RATE_LIMIT_EXCEEDED: "wait until older use has left the window, or raise the limit",
 }
@@ -67,7 +69,7 @@ class Refused(Exception):
     status: int = 0
     limits: tuple[LimitState, ...] = ()
     error: str = ""
-    fault: Fault | None = None
+    fault: RpcFault | None = None
 
     @property
     def denied(self) -> bool:

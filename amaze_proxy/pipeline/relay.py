@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from starlette.types import Scope, Send
 
@@ -25,6 +26,7 @@ from amaze_proxy.protocols.errors import Malformed
 from amaze_proxy.protocols.mcp import Asked
 from amaze_proxy.protocols.strictjson import decode_content
 from amaze_proxy.wire.authority import Authority
+from amaze_proxy.wire.ingress import AnswerCut
 from amaze_proxy.wire.upstream import (
     AddressRefused,
     BrokenResponse,
@@ -38,10 +40,11 @@ OnAsked = Callable[[Sequence[Asked]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _AFTER_END_S = 1.0  # how long the rest of a finished stream is waited for, to reuse its connection
+_MOST_ASKED = 100  # at once
 _OF_THE_BODY = (b"content-type", b"content-encoding")
 
 
-class Abort(Exception):
+class Abort(AnswerCut):
     """The answer cannot be completed: the server cuts the connection, never ends it cleanly."""
 
 
@@ -71,6 +74,7 @@ class Relay:
         self._on_asked = on_asked
         self._reached = False  # the target may have done work
         self._failed = False  # the target answered with an error of its own
+        self._broke = False  # the target gave no answer, or not the whole of one
         self.started = False
         self.streaming = False
         self.begun = False  # some of the answer's body was sent
@@ -79,7 +83,10 @@ class Relay:
         """What the call used so far; None: nothing was asked of the target."""
         if not self._reached:
             return None
-        return Used(burn_step=False) if self._failed else self._handling.used()
+        if self._failed:
+            return Used(burn_step=False)
+        used = self._handling.used()
+        return replace(used, burn_step=False) if self._broke else used
 
     async def push(self, data: bytes, more: bool = True) -> None:
         """More of an answer that has begun."""
@@ -144,10 +151,12 @@ class Relay:
         return Way(authority, _request_target(self._scope), private=False)
 
     def _broken(self, what: str) -> Refused:
+        self._broke = True
         message = f"{self._call.target} {what}"
         return Refused(Reason.UPSTREAM_UNREACHABLE, message)
 
     def _timed_out(self, error: UpstreamTimeout) -> Refused:
+        self._broke = True
         message = f"{self._call.target} did not answer in time ({error})"
         return Refused(Reason.UPSTREAM_TIMEOUT, message)
 
@@ -173,14 +182,16 @@ class Relay:
         """An answer that is read to its end before the client gets any of it."""
         body = await self._read(response)
         headers = _end_to_end(response)
+        decoded = self._decoded(response, body)
         if self._failed:
-            self._handling.check_error(media_type, body)
+            self._handling.check_error(media_type, decoded)
         else:
-            changed = self._handling.whole(media_type, self._decoded(response, body))
+            changed = self._handling.whole(media_type, decoded)
             await self._refuse_asked()
             if changed is not None:
                 headers = [h for h in headers if h[0] not in _OF_THE_BODY]
-                headers.append((b"content-type", changed[0]))
+                if changed[0]:
+                    headers.append((b"content-type", changed[0]))
                 body = changed[1]
         self._evidence.output.add(body)
         self._evidence.first_byte()
@@ -190,7 +201,10 @@ class Relay:
         await self._send({"type": "http.response.body", "body": body})
 
     async def _refuse_asked(self) -> None:
-        if asked := self._handling.asked():
+        asked = self._handling.asked()
+        if len(asked) > _MOST_ASKED:
+            raise self._broken("asked the client for more than can be refused one by one")
+        if asked:
             await self._on_asked(asked)
 
     async def _read(self, response: UpstreamResponse) -> bytes:

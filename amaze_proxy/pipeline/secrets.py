@@ -16,7 +16,7 @@ _KEY = re.compile(
 # What a key is called in a body that carries one for the provider to use elsewhere.
 _NAMES = (
     r"(?:authorization(?:_token)?|(?:x-)?api[_-]?key|(?:access|refresh|id)_token|password"
-    r"|client_secret|client_assertion|private_key|secret)"
+    r"|client_secret|credentials|client_assertion|private_key|secret)"
 )
 # A text may be cut in the middle of the value.
 _FIELD = re.compile(rf'("{_NAMES}"\s*:\s*)"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.IGNORECASE | re.DOTALL)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
@@ -23,8 +24,9 @@ class AuditRecord:
 
     `ts` is milliseconds since the epoch; `latency_ms`, `ttft_ms` milliseconds (-1: no first
     byte); `cost_microusd` micro-dollars; `limits` a JSON array of `[name, maximum, used]` as they
-    stood with this call, `graph_step` the step of the execution graph that it was; `input`/`output` the bodies, cut at the cap when
-    `truncated`, while the SHA-256s and `*_size` are of the whole bodies.
+    stood with this call, `graph_step` the step of the execution graph that it was;
+    `input`/`output` the bodies, cut at the cap when `truncated`, while the SHA-256s and `*_size`
+    are of the whole bodies.
     """
 
     decision_id: str
@@ -124,12 +126,29 @@ def _stored(text: str, hash_: str) -> str:
     return f'{text[:-1]},"hash":{_encode(hash_)}}}'
 
 
+_TYPES = {
+    f.name: {"str": str, "int": int, "float": float, "bool": bool}[str(f.type)]
+    for f in fields(AuditRecord)
+}
+
+
 def from_json(text: str | bytes) -> AuditRecord:
     """The record that `to_json` wrote. Raises ValueError on anything else."""
-    body = json.loads(text)
-    if not isinstance(body, dict) or set(body) != set(_FIELDS):
+    try:
+        body = json.loads(text)
+    except RecursionError:
+        raise ValueError("not an audit record") from None
+    if not isinstance(body, dict) or set(body) != set(_FIELDS) or not _typed(body):
         raise ValueError("not an audit record")
     return AuditRecord(**body)
+
+
+def _typed(body: Mapping[str, object]) -> bool:
+    for name, value in body.items():
+        # a whole number of milliseconds may have been written without its point
+        if type(value) is not _TYPES[name] and (type(value), _TYPES[name]) != (int, float):
+            return False
+    return True
 
 
 def intact(record: AuditRecord, prev_hash: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Family(StrEnum):
@@ -77,6 +78,7 @@ _HOSTS: tuple[tuple[str, str], ...] = (
 _HOST_PATTERNS = tuple((name, re.compile(pattern)) for name, pattern in _HOSTS)
 
 
+@lru_cache(maxsize=1024)
 def provider_of(host: str) -> str | None:
     """The provider whose host this is (no port; case and one final dot do not matter)."""
     name = host.lower().removesuffix(".")

@@ -20,6 +20,7 @@ from amaze_proxy.protocols.errors import Malformed, TooLarge
 __all__ = [
     "JsonObject",
     "JsonValue",
+    "check_size",
     "decode_content",
     "dumps",
     "parse",
@@ -78,10 +79,8 @@ def parse(body: bytes, max_depth: int = 64) -> JsonValue:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"the JSON is not UTF-8 (byte {error.start})") from None
-    containers = _containers(body)
-    if containers > MOST_CONTAINERS or body.count(b",") > MOST_VALUES:
-        _check_count(_STRING.sub(b"", body))
-    if containers > max_depth:
+    check_size(body)
+    if _containers(body) > max_depth:
         _check_depth(body, max_depth)
     try:
         value: JsonValue = _DECODER.decode(text)
@@ -102,6 +101,12 @@ def parse_object(body: bytes, max_depth: int = 64) -> JsonObject:
     if not isinstance(value, dict):
         raise Malformed("the body is not a JSON object")
     return value
+
+
+def check_size(body: bytes) -> None:
+    """TooLarge for a body of more values than are ever built in memory, whoever reads it."""
+    if _containers(body) > MOST_CONTAINERS or body.count(b",") > MOST_VALUES:
+        _check_count(_STRING.sub(b"", body))
 
 
 def _containers(body: bytes) -> int:

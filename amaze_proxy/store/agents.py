@@ -94,7 +94,10 @@ class Agents:
 
     async def set_status(self, agent_id: str, status: AgentStatus) -> bool:
         """Governs the very next call. False if there is no such agent."""
-        return await self._update(agent_id, "status", status.value) > 0
+        done = await self._update(agent_id, "status", status.value)
+        if done == _CHANGED:
+            await touch(self._client)  # who waits for approval is at no address
+        return done > 0
 
     async def set_owner(self, agent_id: str, owner: str) -> bool:
         """False if there is no such agent."""

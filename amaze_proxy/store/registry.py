@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from amaze_proxy.store import keys, library
-from amaze_proxy.store.agents import Endpoint, read_agent
+from amaze_proxy.store.agents import AgentStatus, Endpoint, read_agent
 from amaze_proxy.store.client import Client, translate
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.generation import generation, touch
@@ -56,7 +56,8 @@ class AgentPlace:
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Everything at once, each list by name. It holds at least what was there when the number was
-    `generation`. `agent_ids`: all agents that exist, whether they listen or not."""
+    `generation`. `agent_ids`: all agents that exist, whether they listen or not; of those
+    that wait for approval, only names without a dot, and no addresses."""
 
     generation: int
     servers: tuple[McpServer, ...]
@@ -189,17 +190,26 @@ def _present(entries: Iterable[_Entry | None]) -> tuple[_Entry, ...]:
 
 
 def _places(found: Iterable[tuple[str, Mapping[bytes, bytes]]]) -> list[AgentPlace]:
-    """Of the agents that exist: a name is kept longer than its agent."""
+    """Of the agents that exist: a name is kept longer than its agent.
+
+    One that nobody has approved takes no host from others: no address, and no name with a dot in
+    it, which may be a host of the Internet. Those that were stopped come first: of two at one
+    address the later one counts.
+    """
+    places: list[AgentPlace] = []
+    stopped: list[AgentPlace] = []
     with sensible():
-        return [
-            AgentPlace(
-                agent_id,
-                read_agent(agent_id, raw).endpoint,
-                tuple(raw.get(b"card", b"").decode().split()),
-            )
-            for agent_id, raw in found
-            if raw
-        ]
+        for agent_id, raw in found:
+            if not raw:
+                continue
+            agent = read_agent(agent_id, raw)
+            if agent.status in (AgentStatus.APPROVED, AgentStatus.QUARANTINED):
+                claims = tuple(raw.get(b"card", b"").decode().split())
+                among = places if agent.status is AgentStatus.APPROVED else stopped
+                among.append(AgentPlace(agent_id, agent.endpoint, claims))
+            elif "." not in agent_id:
+                places.append(AgentPlace(agent_id, Endpoint()))
+    return [*stopped, *places]
 
 
 @contextmanager

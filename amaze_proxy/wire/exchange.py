@@ -156,7 +156,8 @@ class Exchange:
             raise ClientDisconnected("the client is gone")
         kind = message["type"]
         if kind == "http.response.start":
-            self._writer.start(message["status"], message.get("headers", ()))
+            phrase = message.get("reason", "")  # beyond ASGI: some clients show nothing else
+            self._writer.start(message["status"], message.get("headers", ()), phrase)
         elif kind == "http.response.body":
             self._writer.body(message.get("body", b""), message.get("more_body", False))
         else:

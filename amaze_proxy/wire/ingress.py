@@ -82,6 +82,10 @@ class ClientDisconnected(OSError):
     """Raised by `send()` once the client is gone."""
 
 
+class AnswerCut(Exception):
+    """Raised by an application that cuts its answer on purpose, and has noted why: no failure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole HTTP answer; the wire adds the framing and connection fields."""

@@ -44,6 +44,7 @@ class ResponseWriter:
         "_method",
         "_must_close",
         "_out",
+        "_phrase",
         "_start",
         "_version",
         "closes",
@@ -57,6 +58,7 @@ class ResponseWriter:
         self._version = version
         self._must_close = must_close
         self._start: tuple[int, bytes, int | None] | None = None  # status, field lines, length
+        self._phrase = ""
         self._framing: _Framing | None = None
         self._left = 0
         self._out: list[bytes] = []
@@ -70,8 +72,11 @@ class ResponseWriter:
         """Whether only the end of the connection ends this response."""
         return self._framing is _Framing.CLOSE
 
-    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Begin. Raises RuntimeError when it has begun, ValueError for a head that is not one."""
+    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]], phrase: str = "") -> None:
+        """Begin; `phrase` is the reason phrase, if it is not to be the registered one.
+
+        Raises RuntimeError when it has begun, ValueError for a head that is not one.
+        """
         if self._start is not None:
             raise RuntimeError("the response has begun already")
         if not 200 <= status <= 599:
@@ -89,6 +94,7 @@ class ResponseWriter:
             elif lower == b"connection" and value.lower() == b"close":
                 self.closes = True
         self._start = status, field_lines(kept), length
+        self._phrase = phrase
 
     def body(self, data: bytes, more: bool) -> None:
         """Add a part of the body. Raises RuntimeError when it does not fit what was begun."""
@@ -125,7 +131,7 @@ class ResponseWriter:
             framing += b"connection: close\r\n"
         elif not self._version:
             framing += b"connection: keep-alive\r\n"
-        self._push(response_head(status, lines, framing))
+        self._push(response_head(status, lines, framing, self._phrase))
 
     def _choose(self, status: int, length: int | None, whole: int | None) -> bytes:
         """Set the framing of the body; the header line that says so."""

@@ -13,8 +13,10 @@ from amaze_proxy.wire.exchange import Exchange
 from amaze_proxy.wire.failures import log_failure
 from amaze_proxy.wire.fields import Malformed
 from amaze_proxy.wire.http1 import RequestHead, parse_request_head
-from amaze_proxy.wire.ingress import BodyFault, ClientDisconnected, Ingress
+from amaze_proxy.wire.ingress import AnswerCut, BodyFault, ClientDisconnected, Ingress
 from amaze_proxy.wire.scope import build_scope
+
+_NO_FAILURE = (AnswerCut, BodyFault, ClientDisconnected)
 
 
 class Serving(Ending):
@@ -106,7 +108,7 @@ class Serving(Ending):
         """The application has returned: go on with the connection, or end it."""
         exchange, self._exchange, self._task = self._exchange, None, None
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, BodyFault | ClientDisconnected):
+        if error is not None and not isinstance(error, _NO_FAILURE):
             log_failure("the application", error)
         if self._stage is not Stage.EXCHANGE or exchange is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -24,18 +25,17 @@ class UnsafeHead(ValueError):
 
 
 @lru_cache(maxsize=512)
-def status_line(status: int) -> bytes:
-    """The status line with the registered reason phrase."""
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = ""
-    return b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode("ascii"))
+def status_line(status: int, phrase: str = "") -> bytes:
+    """The status line with a reason phrase; without one, with the registered one."""
+    if not phrase:
+        with suppress(ValueError):
+            phrase = HTTPStatus(status).phrase
+    return b"HTTP/1.1 %d %b\r\n" % (status, _UNPRINTABLE.sub(" ", phrase).encode("ascii"))
 
 
-def response_head(status: int, lines: bytes, framing: bytes) -> bytes:
+def response_head(status: int, lines: bytes, framing: bytes, phrase: str = "") -> bytes:
     """A response head of `field_lines`; `framing` is the lines that we add."""
-    return b"%b%b%b\r\n" % (status_line(status), lines, framing)
+    return b"%b%b%b\r\n" % (status_line(status, phrase), lines, framing)
 
 
 def request_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

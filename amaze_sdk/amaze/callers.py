@@ -29,7 +29,7 @@ OLDEST = 300_000  # milliseconds that a signature may be on its way
 NEWEST = 60_000  # milliseconds that the proxy's clock may be ahead of ours
 MEMORY = 100_000  # calls remembered, against replay
 
-_MOST_SIGNATURES = 8
+_MOST_SIGNATURES = 32
 _TURN = re.compile(r"[A-Za-z0-9._:~-]{1,1024}")
 _SIGNATURE = re.compile(r"c1\.(0|[1-9][0-9]{0,15})\.([A-Za-z0-9_-]{43})")
 

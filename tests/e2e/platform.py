@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from tests.e2e.provider import Provider
+from tests.e2e.provider import LLM_HOSTS, Provider
 
 T = TypeVar("T")
 OPEN_POLICY: dict[str, Any] = {
@@ -72,7 +72,7 @@ class Platform:
         self.data_dir = directory / "data"
         self.proxy_port, self.control_port, self.ui_port = free_ports(3)
         self.admin_key = "amk_" + secrets.token_urlsafe(24)
-        hosts = ("api.openai.com", "api.anthropic.com", "allowed.example")
+        hosts = (*LLM_HOSTS, "allowed.example")
         self.env = {
             **_CLEAN,
             "AMAZE_DATA_DIR": str(self.data_dir),

@@ -2,7 +2,8 @@
 
 What it does is named by words in the last message: `hold` (first token, then waits for
 `release`), `break` (cuts the connection in mid-answer), `unfinished` (ends cleanly without the
-terminator), `error500`, `gzip`, `endless`, `bare` (no usage in the stream unless asked: always so).
+terminator), `error500`, `gzip`, `endless`, `bare` (no usage in the stream unless asked: always so),
+`big` (an answer that used many tokens).
 """
 
 from __future__ import annotations
@@ -19,9 +20,27 @@ from typing import Any
 import h11
 import trustme
 
+from tests.e2e import dialects
+from tests.e2e.dialects import TOKENS
+
 PROMPT_TOKENS, OUTPUT_TOKENS = 20, 5
-TOKENS = ["Hello", " from", " the", " mock", "!"]
-HOSTS = ("api.openai.com", "api.anthropic.com", "allowed.example", "127.0.0.1")
+BIG = (500, 400)  # prompt and output tokens
+LLM_HOSTS = (
+    "api.openai.com",
+    "api.anthropic.com",
+    "generativelanguage.googleapis.com",
+    "us-central1-aiplatform.googleapis.com",
+    "unit.openai.azure.com",
+    "api.mistral.ai",
+    "api.groq.com",
+    "api.deepseek.com",
+    "api.together.xyz",
+    "openrouter.ai",
+    "api.x.ai",
+    "ollama.com",
+)
+HOSTS = (*LLM_HOSTS, "allowed.example", "127.0.0.1")
+_SSE, _NDJSON, _JSON = "text/event-stream", "application/x-ndjson", "application/json"
 
 
 @dataclass
@@ -38,9 +57,23 @@ class Seen:
     def json(self) -> dict[str, Any]:
         return json.loads(self.body)
 
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def host(self) -> str:
+        return self.headers.get("host", "")
+
+    @property
+    def url_model(self) -> str:
+        """The model that Gemini's URLs name."""
+        return self.path.rpartition("/models/")[2].partition(":")[0]
+
 
 class Provider:
-    """Start it, point AMAZE_UPSTREAMS at `url`, trust `ca_file`."""
+    """Start it, point AMAZE_UPSTREAMS at `url`, trust `ca_file`; `plain_url` is without TLS."""
 
     def __init__(self, directory: Path) -> None:
         authority = trustme.CA()
@@ -51,6 +84,7 @@ class Provider:
         self.seen: list[Seen] = []
         self.release = threading.Event()
         self.port = 0
+        self.plain_port = 0
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
         self._thread.start()
@@ -59,6 +93,15 @@ class Provider:
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def plain_url(self) -> str:
+        return f"http://127.0.0.1:{self.plain_port}"
+
+    @property
+    def local_url(self) -> str:
+        """`plain_url` at another address."""
+        return f"http://localhost:{self.plain_port}"
 
     def clear(self) -> None:
         self.seen.clear()
@@ -74,9 +117,12 @@ class Provider:
         self._tasks: set[asyncio.Task[None]] = set()
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
+        plain = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.plain_port = plain.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
         server.close()
+        plain.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -115,8 +161,10 @@ class Provider:
         words = _words(seen)
         if "error500" in words:
             _send(http, writer, 500, b'{"error": {"message": "mock failure"}}')
-        elif seen.body.startswith(b"{") and seen.json.get("stream"):
-            await self._stream(http, seen, words, reader, writer)
+        elif seen.body.startswith(b"{") and (no := dialects.refusal(seen.host, seen.json)):
+            _send(http, writer, 422, no)
+        elif streamed := _stream_of(seen):
+            await self._stream(http, seen, *streamed, words, reader, writer)
         else:
             if "hold" in words:
                 await asyncio.to_thread(self.release.wait, 20)
@@ -131,16 +179,17 @@ class Provider:
         self,
         http: h11.Connection,
         seen: Seen,
+        content_type: str,
+        events: list[bytes],
         words: set[str],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         head = h11.Response(
             status_code=200,
-            headers=[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")],
+            headers=[("content-type", content_type), ("transfer-encoding", "chunked")],
         )
         writer.write(http.send(head))
-        events = _events(seen)
         watch = asyncio.ensure_future(reader.read(1))  # the proxy closes when its client is gone
         watch.add_done_callback(lambda _: seen.gone.set())
         for number, event in enumerate(events):
@@ -208,15 +257,43 @@ def _send(
 def _words(seen: Seen) -> set[str]:
     try:
         document = seen.json
-        last = (document.get("messages") or [{"content": document.get("input", "")}])[-1]
+        given = document.get("prompt") or document.get("input", "")
+        last = (document.get("messages") or [{"content": given}])[-1]
+        if contents := document.get("contents"):
+            last = {"content": contents[-1]["parts"][0]["text"]}
         return set(str(last["content"]).split())
     except (ValueError, KeyError, AttributeError, IndexError):
         return set()
 
 
+def _spent(seen: Seen) -> tuple[int, int]:
+    """Tokens of prompt and answer."""
+    return BIG if "big" in _words(seen) else (PROMPT_TOKENS, OUTPUT_TOKENS)
+
+
+def _stream_of(seen: Seen) -> tuple[str, list[bytes]] | None:
+    """The content type and the parts of a streamed answer; None: it comes whole."""
+    if seen.path.endswith(":streamGenerateContent"):
+        elements = dialects.gemini_elements(seen.url_model, _spent(seen))
+        if "alt=sse" in seen.target:
+            return _SSE, dialects.gemini_events(elements)
+        return _JSON, dialects.gemini_array(elements)
+    if not seen.body.startswith(b"{"):
+        return None
+    if seen.path in ("/api/chat", "/api/generate"):  # these stream unless told not to
+        lines = dialects.ollama_lines(seen.json, _spent(seen))
+        return (_NDJSON, lines) if seen.json.get("stream", True) else None
+    return (_SSE, _events(seen)) if seen.json.get("stream") else None
+
+
 def _document(seen: Seen) -> dict[str, Any]:
     text = "".join(TOKENS)
-    if seen.target.endswith("/messages"):
+    prompt_tokens, output_tokens = _spent(seen)
+    if seen.path.endswith(":generateContent"):
+        return dialects.gemini(seen.url_model, (prompt_tokens, output_tokens))
+    if seen.path in ("/api/chat", "/api/generate"):
+        return dialects.ollama(seen.json, (prompt_tokens, output_tokens))
+    if seen.path.endswith("/messages"):
         return {
             "id": "msg_1",
             "type": "message",
@@ -225,18 +302,18 @@ def _document(seen: Seen) -> dict[str, Any]:
             "content": [{"type": "text", "text": text}],
             "stop_reason": "end_turn",
             "stop_sequence": None,
-            "usage": {"input_tokens": PROMPT_TOKENS, "output_tokens": OUTPUT_TOKENS},
+            "usage": {"input_tokens": prompt_tokens, "output_tokens": output_tokens},
         }
-    if seen.target.endswith("/embeddings"):
+    if seen.path.endswith("/embeddings"):
         return {
             "object": "list",
             "model": seen.json["model"],
             "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}],
             "usage": {"prompt_tokens": PROMPT_TOKENS, "total_tokens": PROMPT_TOKENS},
         }
-    if seen.target.endswith("/responses"):
+    if seen.path.endswith("/responses"):
         return _response(seen, text)
-    if not seen.target.endswith("/chat/completions"):
+    if not seen.path.endswith("/chat/completions"):
         return {"echo": seen.target, "headers": seen.headers, "size": len(seen.body)}
     return {
         "id": "chatcmpl-1",
@@ -251,14 +328,15 @@ def _document(seen: Seen) -> dict[str, Any]:
             }
         ],
         "usage": {
-            "prompt_tokens": PROMPT_TOKENS,
-            "completion_tokens": OUTPUT_TOKENS,
-            "total_tokens": PROMPT_TOKENS + OUTPUT_TOKENS,
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": output_tokens,
+            "total_tokens": prompt_tokens + output_tokens,
         },
     }
 
 
 def _response(seen: Seen, text: str) -> dict[str, Any]:
+    prompt_tokens, output_tokens = _spent(seen)
     return {
         "id": "resp_1",
         "object": "response",
@@ -278,9 +356,9 @@ def _response(seen: Seen, text: str) -> dict[str, Any]:
             }
         ],
         "usage": {
-            "input_tokens": PROMPT_TOKENS,
-            "output_tokens": OUTPUT_TOKENS,
-            "total_tokens": PROMPT_TOKENS + OUTPUT_TOKENS,
+            "input_tokens": prompt_tokens,
+            "output_tokens": output_tokens,
+            "total_tokens": prompt_tokens + output_tokens,
             "input_tokens_details": {"cached_tokens": 0},
             "output_tokens_details": {"reasoning_tokens": 0},
         },
@@ -288,9 +366,9 @@ def _response(seen: Seen, text: str) -> dict[str, Any]:
 
 
 def _events(seen: Seen) -> list[bytes]:
-    if seen.target.endswith("/messages"):
+    if seen.path.endswith("/messages"):
         return _anthropic_events(seen)
-    if seen.target.endswith("/responses"):
+    if seen.path.endswith("/responses"):
         return _responses_events(seen)
     base = {
         "id": "c1",
@@ -303,11 +381,11 @@ def _events(seen: Seen) -> list[bytes]:
         for token in TOKENS
     ]
     frames.append({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    if (seen.json.get("stream_options") or {}).get("include_usage"):
-        for frame in frames:
-            frame["usage"] = None
-        frames.append({**base, "choices": [], "usage": _document(seen)["usage"]})
+    asked = bool((seen.json.get("stream_options") or {}).get("include_usage"))
+    frames = dialects.add_usage(seen.host, frames, _document(seen)["usage"], asked=asked)
     events = [b"data: " + json.dumps(frame).encode() + b"\n\n" for frame in frames]
+    if seen.host == "openrouter.ai":
+        events.insert(0, b": OPENROUTER PROCESSING\n\n")
     return [*events, b"data: [DONE]\n\n"]
 
 
@@ -317,7 +395,7 @@ def _named(name: str, **data: Any) -> bytes:
 
 def _anthropic_events(seen: Seen) -> list[bytes]:
     message = {**_document(seen), "content": [], "stop_reason": None}
-    message["usage"] = {"input_tokens": PROMPT_TOKENS, "output_tokens": 1}
+    message["usage"] = {"input_tokens": _spent(seen)[0], "output_tokens": 1}
     block = {"type": "text", "text": ""}
     events = [
         _named("message_start", message=message),
@@ -330,7 +408,7 @@ def _anthropic_events(seen: Seen) -> list[bytes]:
     return [
         *events,
         _named("content_block_stop", index=0),
-        _named("message_delta", delta=stop, usage={"output_tokens": OUTPUT_TOKENS}),
+        _named("message_delta", delta=stop, usage={"output_tokens": _spent(seen)[1]}),
         _named("message_stop"),
     ]
 

@@ -346,6 +346,7 @@ class World:
         self.events: list[str] = []
         self.leave_at = self.stop_at = -1
         self.gone = False
+        self.serving: asyncio.Task[None] | None = None
         self.healthy = True
         self.policies = PolicyTable()
         if policy is not None:
@@ -389,9 +390,8 @@ class World:
     def leave(self) -> None:
         """The client is gone: as the server says it."""
         self.gone = True
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel()
+        assert self.serving is not None
+        self.serving.cancel()
 
     @property
     def settlement(self) -> Settlement:
@@ -431,7 +431,7 @@ class World:
         async def serve() -> None:
             await self.app(scope, client.receive, client.send)
 
-        task = asyncio.create_task(serve())
+        task = self.serving = asyncio.create_task(serve())
         await asyncio.wait([task])
         if task.cancelled():
             client.seen.error = asyncio.CancelledError()

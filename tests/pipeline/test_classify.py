@@ -16,7 +16,7 @@ from amaze_proxy.pipeline.classify import (
     classify_http,
     classify_llm,
     llm_route,
-    route_or_none,
+    spoken,
 )
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.policy.decision import Reason
@@ -55,7 +55,7 @@ def refused(body: Any, headers: dict[bytes, bytes] | None = None) -> Refused:
 @pytest.mark.parametrize("port", [80, 443])
 def test_a_call_to_a_provider_is_a_model_call(port: int) -> None:
     assert llm_route(head(port=port)) == CHAT
-    assert route_or_none(head(port=port)) == CHAT
+    assert spoken(head(port=port), None) == ("openai", Family.OPENAI_CHAT)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_is_asked_of_a_provider_and_not_understood_is_refused(asked: Head) 
 def test_any_other_host_is_none() -> None:
     other = head(host="example.com", port=8443)
     assert llm_route(other) is None
-    assert route_or_none(other) is None
+    assert spoken(other, None) == ("", None)
     call = classify_http(other)
     assert (call.kind, call.resource) == (CallKind.HTTP, HttpCall("example.com"))
     assert (call.target, call.provider, call.llm) == ("example.com:8443", "", None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from amaze_proxy.store.registry import EntryStatus
-from tests.pipeline.fakes import BEARER, JSON, SSE, Reply, World
+from tests.pipeline.fakes import BEARER, JSON, SSE, WRONG, Reply, World
 
 URL = "http://demo/mcp"
 REAL = "http://127.0.0.1:9000/mcp"
@@ -103,6 +103,70 @@ async def test_a_method_that_is_not_known_is_refused(world: World) -> None:
     answer = await world.call(URL, rpc("tools/execute", {"name": "drop"}), headers=MCP)
     assert answer.reason == "mcp-not-allowed"
     assert world.upstreams.sent == []
+
+
+STATELESS = (*MCP, (b"mcp-protocol-version", b"2026-07-28"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "code"),
+    [
+        (MCP, rpc("tools/execute"), 200, -32601),
+        (STATELESS, rpc("tools/execute"), 404, -32601),
+        (STATELESS, rpc("resources/subscribe"), 404, -32601),
+        ((*STATELESS, (b"mcp-method", b"ping")), rpc("tools/list"), 400, -32020),
+        ((*STATELESS, (b"mcp-name", b"=?base64?x?=")), tool("add", a=1), 400, -32020),
+        ((*MCP, (b"mcp-protocol-version", b"v999.0.0")), rpc("tools/list"), 400, -32022),
+        (MCP, rpc("resources/read"), 400, -32602),
+    ],
+)
+async def test_what_any_server_would_refuse_is_refused_as_it_would(
+    world: World, headers: Any, body: dict[str, Any], status: int, code: int
+) -> None:
+    answer = await world.call(URL, body, headers=headers)
+    told = answer.json
+    assert (answer.status, told["id"], told["error"]["code"]) == (status, 1, code)
+    record = world.record
+    assert told["error"]["data"]["reason"] == answer.reason == record.denial_reason
+    assert told["error"]["data"]["decision_id"] == record.decision_id
+    assert (record.denied, record.target, record.method) == (True, "demo", body["method"])
+    assert world.upstreams.sent == []
+    if code == -32022:
+        assert told["error"]["data"]["supported"] == ["2026-07-28"]
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "reason"),
+    [
+        ({"method": "tools/execute"}, 202, "mcp-not-allowed"),
+        ({"method": "tools/call", "params": {"name": "drop"}}, 400, "malformed-request"),
+    ],
+)
+async def test_a_notification_gets_no_json_rpc_answer(
+    world: World, document: dict[str, Any], status: int, reason: str
+) -> None:
+    answer = await world.call(URL, {"jsonrpc": "2.0", **document}, headers=MCP)
+    assert answer.verdict == (status, reason)
+    assert b"jsonrpc" not in answer.body
+    assert world.upstreams.sent == []
+
+
+async def test_a_stranger_learns_nothing_of_a_message_that_is_wrong(world: World) -> None:
+    headers = ((b"x-amaze-bearer", WRONG.encode()), *MCP[1:])
+    answer = await world.call(URL, rpc("tools/execute"), headers=headers)
+    assert answer.reason == "invalid-bearer"
+    assert answer.json["error"]["code"] == -31403
+
+
+@pytest.mark.parametrize(("event_id", "whole"), [(b"id: 1\n", True), (b"", False)])
+async def test_a_stream_may_end_early_if_it_can_be_resumed(
+    world: World, event_id: bytes, whole: bool
+) -> None:
+    world.upstreams.reply = Reply([event_id + b"data:\n\n"], headers=[SSE])
+    answer = await world.call(URL, tool("add", a=1), headers=MCP)
+    assert answer.complete is whole
+    assert (b"upstream-unreachable" in answer.body) is not whole
+    assert world.settlement.charged
 
 
 async def test_a_list_shows_what_may_be_called(world: World) -> None:
@@ -227,24 +291,28 @@ async def test_an_error_of_the_server_does_not_burn_a_step(world: World) -> None
 
 async def test_a_refusal_on_the_first_transport_goes_round_by_the_server(world: World) -> None:
     world.registered.server("demo", "http://127.0.0.1:9000/sse")
+    await world.line.directory.refresh()
+    opened = b"event: endpoint\ndata: http://127.0.0.1:9000/messages/?session_id=7\n\n"
+    world.upstreams.reply = Reply([opened], headers=[SSE])
+    stream = await world.call("http://demo/sse", method="GET", headers=MCP)
+    endpoint = stream.body.partition(b"data: ")[2].strip().decode()
+    assert endpoint.startswith("/messages/?session_id=7&")
+    world.upstreams.sent.clear()
     world.upstreams.reply = Reply([b"Accepted"], status=202, headers=[])
-    answer = await world.call(
-        "http://demo/messages/?session_id=7", tool("drop"), headers=(BEARER, JSON)
-    )
+    answer = await world.call(f"http://demo{endpoint}", tool("drop"), headers=(BEARER, JSON))
     assert answer.verdict == (202, "tool-not-allowed")
     ping = world.sent.json
     assert ping["method"] == "ping"
     assert b"drop" not in world.sent.body
     world.upstreams.reply = Reply(
         [
-            b"event: endpoint\ndata: http://127.0.0.1:9000/messages/?session_id=7\n\n",
+            opened,
             event(result({}, ping["id"])),
         ],
         headers=[SSE],
     )
     stream = await world.call("http://demo/sse", method="GET", headers=MCP)
-    first, second = stream.body.split(b"\n\n")[:2]
-    assert first.endswith(b"data: /messages/?session_id=7")
+    second = stream.body.split(b"\n\n")[1]
     told = json.loads(second.partition(b"data: ")[2])
     assert told["id"] == 1
     assert told["result"]["isError"] is True

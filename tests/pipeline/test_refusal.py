@@ -60,6 +60,12 @@ def test_the_words_say_what_to_do_where_it_is_known(reason: Reason) -> None:
     assert Refused(reason, "no", advice="do this").words("") == "no: do this"
 
 
+@pytest.mark.parametrize("reason", [Reason.GRAPH_VIOLATION, Reason.EDGE_LOOP_EXCEEDED])
+def test_who_leaves_the_graph_is_told_what_to_do(reason: Reason) -> None:
+    refused = from_admission(Admitted(Outcome.REFUSED, reason), "a")
+    assert "operator" in refused.words("a").removeprefix(refused.message)
+
+
 def test_the_advice_names_the_agent() -> None:
     refused = Refused(Reason.AGENT_NOT_APPROVED, "no")
     assert "amaze agents approve a1" in refused.words("a1")

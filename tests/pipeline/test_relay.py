@@ -161,6 +161,7 @@ async def test_an_encoding_that_cannot_be_read_is_no_answer(world: World) -> Non
     assert answer.headers[b"x-amaze-decision"] == b"allow", "not a denial of ours"
     assert world.settlement.charged
     assert not world.record.denied
+    assert not world.settlement.burn_step, "the caller has nothing of it"
 
 
 async def test_an_answer_larger_than_is_read_is_no_answer(world: World) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from amaze_proxy.policy.record import from_json, seal, to_json
+from amaze_proxy.policy.record import AuditRecord, from_json, seal, to_json
 from amaze_proxy.store.agents import Agent
-from amaze_proxy.store.errors import StoreError
+from amaze_proxy.store.audit import NoRecord
 
 
 @pytest.fixture
@@ -82,10 +82,20 @@ async def test_reading_goes_on_after_an_entry(store, stream):
     assert [entry.entry_id for entry in page] == stream[4:6]
 
 
-async def test_an_entry_that_is_no_record_is_told(store, stream):
-    await store.client.xadd("audit:{alice}", {"r": "{}"})
-    with pytest.raises(StoreError, match="not an audit record"):
-        await store.audit.recent("alice")
+WRONG_SEQ = to_json(AuditRecord("d", 1, "alice", "llm")).replace('"seq":0', '"seq":"0"')
+
+
+@pytest.mark.parametrize(
+    "fields", [{"r": "{}"}, {"r": b"\xff"}, {"x": "y"}, {"r": "[" * 10_000}, {"r": WRONG_SEQ}]
+)
+async def test_an_entry_that_is_no_record_is_told_and_hides_nothing(store, stream, fields):
+    await store.client.xadd("audit:{alice}", fields)
+    assert [record.seq for record in await store.audit.recent("alice", 3)] == [10, 9]
+    (last,) = await store.audit.read("alice", stream[-1])
+    assert isinstance(last, NoRecord)
+    assert [(flaw.kind, flaw.entry_id) for flaw in await store.audit.verify("alice")] == [
+        ("inserted", last.entry_id)
+    ]
 
 
 async def test_tail_follows_all_agents_and_those_who_come_later(store, script, stream):

@@ -66,8 +66,8 @@ async def test_a_revision_never_goes_backwards(bare):
 
 async def test_the_directory_has_everything(bare):
     where = Endpoint("a2a.local", 9001, "chat.local", 9002)
-    await bare.agents.create(Agent("alice", endpoint=where))
-    await bare.agents.create(Agent("bob", endpoint=Endpoint(chat_port=1)))
+    await bare.agents.create(Agent("alice", AgentStatus.APPROVED, endpoint=where))
+    await bare.agents.create(Agent("bob", AgentStatus.APPROVED, endpoint=Endpoint(chat_port=1)))
     await bare.agents.create(Agent("mute", AgentStatus.APPROVED))
     await bare.agents.create(Agent("gone", endpoint=where))
     await bare.agents.delete("gone")
@@ -84,7 +84,9 @@ async def test_the_directory_has_everything(bare):
 
 
 async def test_addresses_that_a_card_names_are_told_once(bare):
-    await bare.agents.create(Agent("alice", endpoint=Endpoint(a2a_host="h", a2a_port=1)))
+    await bare.agents.create(
+        Agent("alice", AgentStatus.APPROVED, endpoint=Endpoint(a2a_host="h", a2a_port=1))
+    )
     before = await bare.registry.generation()
     await bare.registry.claim("alice", ["b:2", "a:1"])
     await bare.registry.claim("alice", ["a:1", "b:2"])
@@ -92,6 +94,31 @@ async def test_addresses_that_a_card_names_are_told_once(bare):
     found = await bare.registry.directory()
     assert [one.claims for one in found.agents] == [("a:1", "b:2")]
     assert found.generation == before + 1
+
+
+async def test_an_agent_that_waits_takes_no_host_from_others(bare):
+    where = Endpoint(a2a_host="api.example.com", a2a_port=443)
+    for name in ("api.example.com", "novice"):
+        await bare.agents.create(Agent(name, endpoint=where))
+    found = await bare.registry.directory()
+    assert (found.agents, found.agent_ids) == ((), frozenset({"novice"}))
+    await bare.agents.set_status("api.example.com", AgentStatus.APPROVED)
+    fresh = await bare.registry.directory()
+    assert fresh.generation > found.generation
+    assert [one.endpoint for one in fresh.agents] == [where]
+    assert fresh.agent_ids == {"api.example.com", "novice"}
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [("pending", []), ("rejected", []), ("quarantined", ["zoe", "alice"])]
+)
+async def test_of_two_at_one_address_the_one_that_works_comes_last(bare, status, told):
+    where = Endpoint(a2a_host="10.0.0.1", a2a_port=9)
+    await bare.agents.create(Agent("zoe", AgentStatus(status), endpoint=where))
+    await bare.agents.create(Agent("alice", AgentStatus.APPROVED, endpoint=where))
+    found = await bare.registry.directory()
+    assert [one.agent_id for one in found.agents] == (told or ["alice"])
+    assert found.agent_ids == {"zoe", "alice"}
 
 
 async def test_an_empty_directory(bare):

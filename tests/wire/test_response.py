@@ -52,6 +52,13 @@ def test_a_407_keeps_its_challenge() -> None:
     assert b"proxy-authenticate: Basic" in response.take()
 
 
+def test_the_reason_phrase_may_be_the_applications_own() -> None:
+    response = writer()
+    response.start(403, [], "Refused: by\r\nX: y")
+    response.body(b"", False)
+    assert response.take() == b"HTTP/1.1 403 Refused: by  X: y\r\ncontent-length: 0\r\n\r\n"
+
+
 @pytest.mark.parametrize("last", [b"xx", b""])
 def test_a_body_must_fit_its_length(last: bytes) -> None:
     response = writer()

@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from amaze_proxy.wire.asgi import Receive, Scope, Send
-from amaze_proxy.wire.ingress import Answer, BodyFault, ClientDisconnected, Fault, FaultKind
+from amaze_proxy.wire.ingress import (
+    Answer,
+    AnswerCut,
+    BodyFault,
+    ClientDisconnected,
+    Fault,
+    FaultKind,
+)
 from amaze_proxy.wire.limits import Limits
 
 ABSOLUTE = b"GET http://api.example/x%20y?q=1 HTTP/1.1\r\nHost: api.example\r\n\r\n"
@@ -430,6 +437,21 @@ async def test_an_app_that_fails_before_it_answers_is_a_refusal(
     assert proxy.gate.faults == []
     assert "ValueError" in caplog.text
     assert "secret" not in caplog.text
+
+
+async def test_an_app_that_cuts_its_answer_on_purpose_has_not_failed(
+    start_proxy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise AnswerCut
+
+    proxy = await start_proxy(app)
+    client = await proxy.client()
+    await client.send(ABSOLUTE)
+    assert not (await client.at_end()).endswith(b"0\r\n\r\n")
+    assert caplog.text == ""
 
 
 async def test_an_app_that_does_not_answer_is_a_refusal(start_proxy: Any) -> None:

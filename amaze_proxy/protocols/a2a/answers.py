@@ -6,7 +6,7 @@ import json
 
 from amaze_proxy.protocols.a2a.request import A2aRequest, Binding
 from amaze_proxy.protocols.sse import Event, Parser
-from amaze_proxy.protocols.strictjson import JsonObject
+from amaze_proxy.protocols.strictjson import JsonObject, check_size
 
 _FINISHED = frozenset({"completed", "failed", "canceled", "cancelled", "rejected"})
 _NO_BODY = ("HEAD ", "DELETE ")  # the answers to these may be empty
@@ -83,6 +83,7 @@ def _is_finished(state: object) -> bool:
 def _loads(data: str | bytes) -> JsonObject | None:
     """A JSON object; None for anything else."""
     try:
+        check_size(data.encode() if isinstance(data, str) else data)
         value = json.loads(data)
     except (ValueError, RecursionError):
         return None

@@ -11,10 +11,10 @@ from amaze_proxy.protocols.mcp.asking import REFUSED, Asked, May, Told
 from amaze_proxy.protocols.mcp.head import HeaderMismatch, McpHead, UnknownVersion, read_head
 from amaze_proxy.protocols.mcp.refusals import (
     DECISION,
-    Fault,
-    fault,
+    RpcFault,
     ping_instead,
     refusal_body,
+    rpc_fault,
 )
 from amaze_proxy.protocols.mcp.request import (
     KNOWN_METHODS,
@@ -32,22 +32,22 @@ __all__ = [
     "REFUSED",
     "VERSIONS",
     "Asked",
-    "Fault",
     "HeaderMismatch",
     "May",
     "McpHead",
     "McpRequest",
     "NotUnderstood",
     "Operation",
+    "RpcFault",
     "Screen",
     "Told",
     "UnknownVersion",
     "batches_allowed",
     "classify",
-    "fault",
     "is_stateless",
     "ping_instead",
     "read_head",
     "refusal_body",
+    "rpc_fault",
     "screen",
 ]

@@ -58,9 +58,9 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> McpHead:
     """What the headers (lower-case names) say. Raises Malformed.
 
     Refused: MCP headers that come twice or are not printable ASCII, base64 that is not canonical,
-    an Mcp-Name that is nearly marked as base64, versions that do not exist. Which argument an `Mcp-Param-*` mirrors is told by the tool's
-    schema, which is not known here: that they agree is for the server to check, as the
-    specification demands of it.
+    an Mcp-Name that is nearly marked as base64, versions that do not exist. Which argument an
+    `Mcp-Param-*` mirrors is told by the tool's schema, which is not known here: that they agree is
+    for the server to check, as the specification demands of it.
     """
     own: dict[bytes, str] = {}
     streams = False

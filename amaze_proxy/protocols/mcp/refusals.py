@@ -29,7 +29,7 @@ _UNKNOWN_VERSION = -32022
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RpcFault:
     """What any server would refuse, so that it is refused as servers do: with this JSON-RPC code
     and `data`, and with this HTTP status."""
 
@@ -38,21 +38,27 @@ class Fault:
     data: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-def fault(error: Malformed | NotUnderstood, version: str) -> Fault:
+def rpc_fault(error: Malformed | NotUnderstood, version: str) -> RpcFault:
     """What is wrong with a message (`read_head`, `classify`) of that revision ("": not told)."""
     match error:
         case NotUnderstood():
-            return Fault(_NO_METHOD, 404 if is_stateless(version) else 200)
+            return RpcFault(_NO_METHOD, 404 if is_stateless(version) else 200)
         case UnknownVersion():
-            known: list[JsonValue] = [*VERSIONS]
-            return Fault(_UNKNOWN_VERSION, 400, {"supported": known, "requested": error.version})
+            return RpcFault(_UNKNOWN_VERSION, 400, _supported(error.version))
         case HeaderMismatch():
-            return Fault(_HEADER_MISMATCH, 400)
+            return RpcFault(_HEADER_MISMATCH, 400)
         case _:
-            return Fault(_BAD_PARAMS, 400)
+            return RpcFault(_BAD_PARAMS, 400)
 
 
-def refusal_body(request: McpRequest, refusal: Refusal, fault: Fault | None = None) -> bytes:
+def _supported(requested: str) -> JsonObject:
+    # Servers name those of the same era: with a name of the other one a client has to begin anew.
+    era = is_stateless(requested)
+    known: list[JsonValue] = [version for version in VERSIONS if is_stateless(version) is era]
+    return {"supported": known, "requested": requested}
+
+
+def refusal_body(request: McpRequest, refusal: Refusal, fault: RpcFault | None = None) -> bytes:
     """The JSON-RPC response that refuses the request; b"" for a notification or a reply, which
     nobody answers."""
     if request.message.kind is not MessageKind.REQUEST:

@@ -181,6 +181,7 @@ def main() -> None:
     app = build().streamable_http_app(event_store=Events(), retry_interval=100)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()
         print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
         config = uvicorn.Config(app, log_level="warning")
         uvicorn.Server(config).run(sockets=[listener])

@@ -3,7 +3,19 @@ import json
 import pytest
 
 from amaze_proxy.protocols import jsonrpc
-from amaze_proxy.protocols.mcp import McpHead, classify, ping_instead, refusal_body
+from amaze_proxy.protocols.errors import Malformed
+from amaze_proxy.protocols.mcp import (
+    VERSIONS,
+    HeaderMismatch,
+    McpHead,
+    NotUnderstood,
+    RpcFault,
+    UnknownVersion,
+    classify,
+    ping_instead,
+    refusal_body,
+    rpc_fault,
+)
 from amaze_proxy.protocols.mcp.asking import Asked
 from amaze_proxy.protocols.mcp.refusals import refused_answer
 from amaze_proxy.protocols.refusal import Refusal
@@ -40,6 +52,36 @@ def test_other_requests_get_an_error(ask, method, params):
         "jsonrpc": "2.0",
         "id": 7,
         "error": {"code": -31403, "message": REFUSAL.message, "data": DECIDED},
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "version", "told"),
+    [
+        (NotUnderstood("a/b"), "", RpcFault(-32601, 200)),
+        (NotUnderstood("a/b"), "2025-11-25", RpcFault(-32601, 200)),
+        (NotUnderstood("a/b"), "2026-07-28", RpcFault(-32601, 404)),
+        (HeaderMismatch("no"), "2026-07-28", RpcFault(-32020, 400)),
+        (
+            UnknownVersion("v9"),
+            "",
+            RpcFault(-32022, 400, {"supported": ["2026-07-28"], "requested": "v9"}),
+        ),
+        (
+            UnknownVersion("2025-06-19"),
+            "",
+            RpcFault(-32022, 400, {"supported": [*VERSIONS[:-1]], "requested": "2025-06-19"}),
+        ),
+        (Malformed("no"), "2025-11-25", RpcFault(-32602, 400)),
+    ],
+)
+def test_what_a_server_would_refuse_is_refused_in_its_words(ask, error, version, told):
+    assert rpc_fault(error, version) == told
+    body = json.loads(refusal_body(ask("tools/call", {"name": "a"}), REFUSAL, told))
+    assert body["error"] == {
+        "code": told.code,
+        "message": REFUSAL.message,
+        "data": {**told.data, **DECIDED},
     }
 
 

@@ -148,6 +148,15 @@ def test_the_words_about_a_method_are_bounded():
     assert len(str(NotUnderstood("x" * 10_000))) < 200
 
 
+@pytest.mark.parametrize("method", ["resources/subscribe", "resources/unsubscribe"])
+def test_what_the_stateless_revision_removed_is_not_known_there(method):
+    message = jsonrpc.read({"jsonrpc": "2.0", "id": 1, "method": method})
+    with pytest.raises(NotUnderstood):
+        classify(message, McpHead("2026-07-28"))
+    with pytest.raises(Malformed, match="uri"):
+        classify(message, McpHead("2025-11-25"))
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -176,7 +177,22 @@ def test_a_stream_passes_byte_for_byte(ask, may):
     )
     told = Told()
     assert run(Screen(ask(*CALL), may, told), stream) == stream
-    assert told == Told(complete=True)
+    assert told == Told(complete=True, resumable=True)
+
+
+@pytest.mark.parametrize(
+    ("version", "event", "resumable"),
+    [
+        ("", b"id: 0\ndata:\n\n", True),
+        ("2025-11-25", b"id: 0\ndata:\n\n", True),
+        ("2025-11-25", b"data:\n\n", False),
+        ("2026-07-28", b"id: 0\ndata:\n\n", False),
+    ],
+)
+def test_a_stream_that_numbers_its_events_may_go_on_elsewhere(ask, may, version, event, resumable):
+    told = Told()
+    run(Screen(replace(ask(*CALL), version=version), may, told), event)
+    assert told == Told(resumable=resumable)
 
 
 def test_a_last_event_without_a_blank_line_is_judged(ask, may):
