@@ -378,6 +378,7 @@ class Exchange:
             evidence.cost_microusd = used.cost_microusd
         record = self._line.strangers.worth(evidence.record())
         if record is None:
+            await asyncio.gather(*self._beside(reached=False))
             return
         tried = self._attempt.admission
         settlement = Settlement(

@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from amaze_proxy.pipeline.app import create_app
+from amaze_proxy.pipeline.strangers import Strangers
 from amaze_proxy.policy import callers, turn
+from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.turn import Turn
+from amaze_proxy.store.admission import Admitted, Outcome
 from amaze_proxy.store.agents import AgentStatus
 from tests.pipeline.fakes import AGENT, BEARER, JSON, SSE, TURN_KEY, Reply, World
 
@@ -259,3 +264,14 @@ async def test_a_card_takes_no_address_that_another_card_names_or_that_is_allowe
     answer = await world.call("http://files.example/", method="GET", headers=(BEARER,))
     assert answer.status == 200
     assert str(world.sent.target.authority) == "http://files.example"
+
+
+async def test_a_hop_ends_also_where_the_record_is_only_counted(world: World) -> None:
+    await world.call(URL, send(), headers=(*HEADERS, in_turn()))
+    world.line = replace(world.line, strangers=Strangers(burst=0, per_second=0))
+    world.app = create_app(world.line, world._health)
+    world.gate.answers.append(Admitted(Outcome.REFUSED, Reason.INVALID_BEARER))
+    answer = await world.call(URL, send(), headers=(*HEADERS, in_turn()))
+    assert answer.reason == "invalid-bearer"
+    assert len(world.gate.settlements) == 1
+    assert len(world.registered.hops) == len(world.registered.ended) == 2
