@@ -6,15 +6,20 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from amaze_proxy import asgi, installation
+from amaze_proxy.control import bootstrap
 from amaze_proxy.control.app import create_app
+from amaze_proxy.control.bootstrap import BootstrapError
+from amaze_proxy.control.clock import now_ms
 from amaze_proxy.control.config import ControlConfig, RegistrationMode
 from amaze_proxy.control.keys import ensure_admin_key
-from amaze_proxy.history.bundle import open_history
-from amaze_proxy.settings import Settings
+from amaze_proxy.control.people import ensure_first_admin
+from amaze_proxy.history.bundle import History, open_history
+from amaze_proxy.settings import Settings, SettingsError
 from amaze_proxy.store.store import open_store
 from amaze_proxy.wire.ca import load_or_create_ca
 
@@ -33,20 +38,35 @@ def control_config(settings: Settings, ca_pem: bytes) -> ControlConfig:
         registration=RegistrationMode(settings.registration_mode),
         enroll_key_sha256=hashlib.sha256(enroll.encode()).hexdigest() if enroll else None,
         listens_on_loopback=settings.listens_on_loopback,
+        retention_days=settings.retention_days,
         instance=secrets.token_hex(8),
         version=version("amaze-control-plane"),
+        audit_key=installation.audit_key(settings),
     )
 
 
-async def serve(settings: Settings, redis_url: str, on_new_key: Callable[[str], None]) -> None:
-    """Serve until SIGTERM. `on_new_key` gets the admin API key of a first start, once."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Who is told what a first start has made, once: the admin API key, and the password of the
+    user `admin`."""
+
+    key: Callable[[str], None]
+    password: Callable[[str], None]
+
+
+async def serve(settings: Settings, redis_url: str, shown: Shown) -> None:
+    """Serve until SIGTERM."""
     sock = installation.listening_socket(settings, "control")
     ca = load_or_create_ca(settings.data_dir / "ca")
     history = await open_history(database_url(settings))
     try:
         made = await ensure_admin_key(history, settings.admin_key or None)
         if made is not None:
-            on_new_key(made)
+            shown.key(made)
+        password = await ensure_first_admin(history)
+        if password is not None:
+            shown.password(password)
+        await _bootstrap(settings, history)
         store = await open_store(redis_url, settings.data_dir / "journal")
         try:
             app = create_app(control_config(settings, ca.certificate_pem), store, history)
@@ -58,8 +78,17 @@ async def serve(settings: Settings, redis_url: str, on_new_key: Callable[[str], 
         sock.close()
 
 
-def keep_admin_key(path: Path, key: str) -> None:
-    """Leave a new admin key for the command line on this machine (0600)."""
+async def _bootstrap(settings: Settings, history: History) -> None:
+    if settings.config_dir is not None:
+        try:
+            await bootstrap.load(settings.config_dir, history, now_ms)
+        except BootstrapError as error:
+            raise SettingsError(str(error)) from None
+
+
+def keep_secret(path: Path, text: str) -> None:
+    """Leave a new admin key for the command line, or the first password for `amaze up` to show,
+    on this machine (0600)."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key + "\n")
+        file.write(text + "\n")

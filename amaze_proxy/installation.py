@@ -107,6 +107,11 @@ def turn_key(settings: Settings) -> bytes:
     return secret_file(settings.data_dir / "turn.key")
 
 
+def audit_key(settings: Settings) -> bytes:
+    """The key that checkpoints of the evidence are signed with."""
+    return secret_file(settings.data_dir / "audit.key")
+
+
 def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent is gone (Linux; nothing elsewhere)."""
     if sys.platform != "linux":

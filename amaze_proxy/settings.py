@@ -94,6 +94,10 @@ class Settings:
     data_dir: Path = _setting(
         Path("~/.amaze"), _path, "where keys, the embedded stores and journals live"
     )
+    retention_days: int = _setting(0, _count, "days that calls stay in the archive; 0 = for ever")
+    config_dir: Path | None = _setting(
+        None, _optional_path, "policies.yaml and mcp_servers.yaml in it are loaded at start"
+    )
     bind: str = _setting("127.0.0.1", _address, "address that every port listens on")
     proxy_port: int = _setting(8080, _port, "port of the proxy")
     control_port: int = _setting(8001, _port, "port of the control API")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
 from amaze_proxy.cli.client import Control
-from amaze_proxy.cli.common import Failed, console, json_option, settings_of
+from amaze_proxy.cli.common import Failed, console, json_option, settings_of, usage_error
+from amaze_proxy.cli.evidence import download, told, verified_export
 from amaze_proxy.policy.ids import check_agent_id
 from amaze_proxy.store.keys import UNKNOWN_AGENT
 
@@ -27,6 +29,9 @@ def audit() -> None:
     \b
     amaze audit tail                     follow every agent's calls
     amaze audit tail research-agent -n 20 --no-follow
+    amaze audit verify                   is all of it as it was written?
+    amaze audit export --out evidence.zip --since 2026-01-01
+    amaze audit verify --export evidence.zip --key public-key.pem
     """
 
 
@@ -60,6 +65,64 @@ def tail(agent_id: str | None, lines: int, follow: bool, as_json: bool) -> None:
                 console.print(line(record), soft_wrap=True)
     except KeyboardInterrupt:
         return
+
+
+@audit.command()
+@click.option("--agent", "agent_id", default="", help="this agent's records alone")
+@click.option(
+    "--export",
+    "export_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="check this export instead of the platform",
+)
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="the public key (GET /audit/key) that the export has to be signed with",
+)
+@json_option
+def verify(agent_id: str, export_file: Path | None, key_file: Path | None, as_json: bool) -> None:
+    """Finds what was changed, removed, inserted or reordered. Exit code 1: something was.
+
+    An export is checked here, without the platform. Without --key its own key is used, which is
+    printed: compare it with the platform's.
+    """
+    if export_file is not None:
+        if agent_id:
+            usage_error("--agent is for the platform: make the export of one agent")
+        found = verified_export(export_file, key_file)
+    elif key_file is not None:
+        usage_error("--key is for an export")
+    else:
+        params = {"agent": agent_id} if agent_id else {}
+        answer = Control(settings_of()).call("POST", "/audit/verify", params=params, timeout=None)
+        found = answer.json()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for text in told(found):
+            click.echo(text)
+    if not found["whole"]:
+        raise SystemExit(1)
+
+
+@audit.command("export")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="the ZIP to write"
+)
+@click.option("--agent", "agent_id", default="", help="this agent's records alone")
+@click.option("--since", default="", help="from this time on (2026-01-31, 2026-01-31T12:00:00Z)")
+@click.option("--until", default="", help="before this time")
+@json_option
+def export_(out: Path, agent_id: str, since: str, until: str, as_json: bool) -> None:
+    """The evidence as a ZIP, with what is needed to check it elsewhere."""
+    asked = {"agent": agent_id, "since": since, "until": until}
+    size = download(Control(settings_of()), out, {k: v for k, v in asked.items() if v})
+    if as_json:
+        click.echo(json.dumps({"file": str(out), "bytes": size}))
+    else:
+        click.echo(f"{out}: {size:,} bytes")
 
 
 def _check_known(control: Control, agent_id: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -36,15 +37,16 @@ class Control:
         content: str | None = None,
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
+        timeout: float | None = 30,
     ) -> httpx.Response:
-        """One call; raises Failed unless it succeeded."""
+        """One call; raises Failed unless it succeeded. `timeout` in seconds, None: none."""
         sent = dict(headers or {})
         if self._key:
             sent["authorization"] = f"Bearer {self._key}"
         if content is not None:
             sent.setdefault("content-type", "application/yaml")
         try:
-            with httpx.Client(base_url=self._url, trust_env=False, timeout=30) as client:
+            with httpx.Client(base_url=self._url, trust_env=False, timeout=timeout) as client:
                 answer = client.request(
                     method, path, json=json, content=content, params=params, headers=sent
                 )
@@ -55,6 +57,25 @@ class Control:
         if answer.is_success:
             return answer
         raise (NotFound if answer.status_code == 404 else Failed)(_words(answer))
+
+    def download(
+        self, path: str, out: BinaryIO, params: dict[str, str], told: Callable[[int], None]
+    ) -> None:
+        """The body of a GET into a file; `told` hears how many bytes there are. Raises Failed."""
+        headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
+        try:
+            with (
+                httpx.Client(base_url=self._url, trust_env=False, timeout=300) as client,
+                client.stream("GET", path, params=params, headers=headers) as answer,
+            ):
+                if not answer.is_success:
+                    answer.read()
+                    raise Failed(_words(answer))
+                for chunk in answer.iter_bytes():
+                    out.write(chunk)
+                    told(out.tell())
+        except httpx.HTTPError as error:
+            raise Failed(f"the control API at {self._url} broke off ({error})") from None
 
     def pages(
         self, path: str, key: str, cursor: str, params: dict[str, str] | None = None
@@ -85,6 +106,12 @@ class Control:
 def admin_key_file(data_dir: Path) -> Path:
     """Where the first start leaves the admin key for the command line on this machine (0600)."""
     return data_dir / "admin.key"
+
+
+def first_password_file(data_dir: Path) -> Path:
+    """Where the first start leaves the password of the user `admin` (0600), until `amaze up` has
+    shown it."""
+    return data_dir / "admin.password"
 
 
 def _saved_key(settings: Settings) -> str:

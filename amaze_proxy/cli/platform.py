@@ -12,7 +12,7 @@ import click
 from rich.panel import Panel
 
 from amaze_proxy import controller, installation, logs
-from amaze_proxy.cli.client import admin_key_file
+from amaze_proxy.cli.client import admin_key_file, first_password_file
 from amaze_proxy.cli.common import (
     console,
     plainly,
@@ -130,6 +130,7 @@ def _screen(settings: Settings, *, first: bool, ui: bool) -> Panel:
             f"  {key_file.read_text().strip()}",
             "",
         ]
+    lines += _first_password(settings)
     lines += [
         "next:",
         "  amaze agents create my-agent --policy examples/policy-flexible.yaml --save",
@@ -137,6 +138,21 @@ def _screen(settings: Settings, *, first: bool, ui: bool) -> Panel:
         "  amaze audit tail",
     ]
     return Panel("\n".join(lines), title="aMaze is up", expand=False)
+
+
+def _first_password(settings: Settings) -> list[str]:
+    """The first admin's password, this once: its file goes."""
+    path = first_password_file(settings.data_dir)
+    if not path.exists():
+        return []
+    password = path.read_text().strip()
+    path.unlink()
+    return [
+        "user admin, with a password that is shown this once and must be changed",
+        "(lost? amaze users passwd admin):",
+        f"  {password}",
+        "",
+    ]
 
 
 def _serve(
@@ -169,13 +185,21 @@ def control(**flags: str | None) -> None:
     """Run the control API alone (its store: AMAZE_REDIS_URL, or the embedded one)."""
     settings = settings_of(flags)
     key_file = admin_key_file(settings.data_dir)
+    alone = not os.environ.get("AMAZE_SUPERVISED")
 
-    def keep(key: str) -> None:
-        controller.keep_admin_key(key_file, key)
-        if not os.environ.get("AMAZE_SUPERVISED"):
+    def keep_key(key: str) -> None:
+        controller.keep_secret(key_file, key)
+        if alone:
             click.echo(f"admin API key (shown this once, kept in {key_file}): {key}", err=True)
 
-    _serve(settings, "control", lambda given, url: controller.serve(given, url, keep))
+    def keep_password(password: str) -> None:
+        if alone:
+            click.echo(f"password of the user admin (once; must be changed): {password}", err=True)
+        else:
+            controller.keep_secret(first_password_file(settings.data_dir), password)
+
+    shown = controller.Shown(keep_key, keep_password)
+    _serve(settings, "control", lambda given, url: controller.serve(given, url, shown))
 
 
 @click.command()

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from amaze_proxy.control import lifecycle
+from amaze_proxy.control.addresses import free_endpoint
 from amaze_proxy.control.clock import Clock
 from amaze_proxy.control.errors import AgentExists, NotInForce, checked_id, names_told
 from amaze_proxy.control.keys import Secret, new_credential, sha256
 from amaze_proxy.control.policies import draft
 from amaze_proxy.control.publisher import Publisher
 from amaze_proxy.history.agents import AgentRecord, Credential, Endpoints
+from amaze_proxy.history.archive import entry_order
 from amaze_proxy.history.bundle import History
 from amaze_proxy.policy.model import Policy
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.store.agents import AgentStatus
-from amaze_proxy.store.keys import UNKNOWN_AGENT
+from amaze_proxy.store.keys import ADMIN_LOG, UNKNOWN_AGENT
 from amaze_proxy.store.store import Store
 
 NOWHERE = Endpoints()
@@ -64,10 +66,11 @@ class Agents:
 
         The same `idempotency_key` again gives the same agent a further credential: the first one
         was lost with its answer, and is not kept anywhere to be shown again. Raises InvalidId,
-        AgentExists, NameTaken, BeingDeleted, HistoryUnavailable.
+        AgentExists, NameTaken, EndpointTaken, BeingDeleted, HistoryUnavailable.
         """
         now = self._clock()
         credential = new_credential(checked_id(agent_id))
+        await free_endpoint(self._history, agent_id, endpoints.a2a_host, endpoints.a2a_port)
         made_by = sha256(f"{author}\0{idempotency_key}") if idempotency_key else ""
         new = draft(agent_id, policy, author, now, "with the agent") if policy else None
 
@@ -101,7 +104,11 @@ class Agents:
         return await self._issue(agent_id, new_credential(checked_id(agent_id)), grace_ms)
 
     async def approve(self, agent_id: str, claim: str = "") -> AgentRecord:
-        """See `lifecycle.approve`. Raises WrongState, ClaimChanged, NotInForce and as `get`."""
+        """See `lifecycle.approve`. Raises WrongState, ClaimChanged, EndpointTaken, NotInForce and
+        as `get`."""
+        record = await self.get(agent_id)
+        asked = record.claim.endpoints if record.claim else record.endpoints
+        await free_endpoint(self._history, agent_id, asked.a2a_host, asked.a2a_port)
         return await self._move(
             agent_id, lambda record, now: lifecycle.approve(record, now, claim), "approval"
         )
@@ -121,8 +128,9 @@ class Agents:
     async def set_endpoint(self, agent_id: str, host: str, port: int) -> AgentRecord:
         """Where the agent listens for A2A (empty host, port 0: it does not).
 
-        Raises NotInForce and as `get`.
+        Raises EndpointTaken, NotInForce and as `get`.
         """
+        await free_endpoint(self._history, checked_id(agent_id), host, port)
         return await self._move(
             agent_id, lambda record, now: lifecycle.listens(record, now, host, port), "endpoint"
         )
@@ -136,9 +144,18 @@ class Agents:
 
     async def audit(self, agent_id: str, limit: int) -> tuple[AuditRecord, ...]:
         """Its newest records first, also of an agent that was deleted; UNKNOWN_AGENT for calls
-        without a valid credential. Raises InvalidId, StoreUnavailable."""
-        known = agent_id if agent_id == UNKNOWN_AGENT else checked_id(agent_id)
-        return tuple(await self._store.audit.recent(known, limit))
+        without a valid credential, ADMIN_LOG for what people have changed. Raises InvalidId,
+        StoreUnavailable, HistoryUnavailable."""
+        known = agent_id if agent_id in (UNKNOWN_AGENT, ADMIN_LOG) else checked_id(agent_id)
+        entries = await self._store.audit.newest(known, limit)
+        records = [entry.record for entry in entries]
+        if len(records) < limit:  # the stream was trimmed behind the archive
+            oldest = entry_order(entries[-1].entry_id) if entries else None
+            older = await self._history.archive.newest(known, limit)
+            records += [
+                one.record for one in older if oldest is None or entry_order(one.entry_id) < oldest
+            ]
+        return tuple(records[:limit])
 
     async def _issue(self, agent_id: str, credential: Secret, grace_ms: int) -> Issued:
         now = self._clock()

@@ -22,7 +22,7 @@ def create_app(
 ) -> Starlette:
     """The application over an opened store and history, which stay the caller's to close.
 
-    Its lifespan runs the reconciler; an ASGI server (or test) must run the lifespan.
+    Its lifespan, which an ASGI server (or test) must run, runs the reconciler and the archiver.
     """
     # never through a proxy of the environment: a message goes to the agent as it registered
     client = httpx.AsyncClient(
@@ -36,10 +36,13 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with client, asyncio.TaskGroup() as tasks:
             reconciling = tasks.create_task(services.reconciler.run(), name="reconciler")
+            archiving = tasks.create_task(services.archiver.run(), name="archiver")
             try:
                 yield
             finally:
                 services.reconciler.stop()
+                services.archiver.stop()
                 reconciling.cancel()
+                archiving.cancel()
 
     return build(services, lifespan)

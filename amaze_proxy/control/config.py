@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,6 +17,9 @@ class RegistrationMode(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ControlConfig:
     """Settings. `turn_key` signs turns, `enroll_key_sha256` is hex; times in seconds.
+
+    `audit_key` (32 bytes) signs checkpoints: without one a key is made, and what it has signed
+    cannot be verified by the next process. `retention_days` 0: calls stay for ever.
 
     Raises ValueError where a setting would leave registration open to the network by accident,
     or turns unsigned.
@@ -32,6 +36,8 @@ class ControlConfig:
     chat_timeout: float = 300.0
     reconcile_every: float = 1.0
     republish_every: float = 60.0
+    audit_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    retention_days: int = 0
 
     def __post_init__(self) -> None:
         if len(self.turn_key) < 32:

@@ -31,6 +31,11 @@ class NameTaken(ControlError):
     """The name belongs to something of another kind."""
 
 
+class EndpointTaken(ControlError):
+    """Another agent listens there: calls to the one would reach the other, past its
+    `allowed_callers`."""
+
+
 class EntryNotFound(ControlError):
     """There is no such MCP server or LLM host."""
 
@@ -103,6 +108,14 @@ class NotInForce(ControlError):
     """Saved, but the store did not take it yet; the reconciler goes on trying."""
 
 
+class TraceNotFound(ControlError):
+    """There is no such trace, or none of it that the caller may see."""
+
+
+class PeriodInvalid(ControlError):
+    """No period that numbers can be given of."""
+
+
 class TurnInvalid(ControlError):
     """The turn that was shown is not one of this agent."""
 
@@ -129,6 +142,46 @@ class ChatNonsense(ControlError):
 
 class KeyInvalid(ControlError):
     """The preset admin key cannot be used."""
+
+
+class PasswordInvalid(ControlError):
+    """The new password is too short or too long."""
+
+
+class SignInRefused(ControlError):
+    """Name and password do not belong together; which of them is wrong is not said."""
+
+
+class TooManyAttempts(ControlError):
+    """Whoever has guessed wrong has to wait; `seconds` says how long."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class UserInvalid(ControlError):
+    """The text is no name of a user."""
+
+
+class UserNotFound(ControlError):
+    """There is no such user."""
+
+
+class UserExists(ControlError):
+    """The user that should be made is there already."""
+
+
+class LastAdmin(ControlError):
+    """Without this account nobody could administer the platform."""
+
+
+class KeyNotFound(ControlError):
+    """There is no such API key, or it is another's."""
+
+
+class KeyRefused(ControlError):
+    """A key would give more than its owner has."""
 
 
 def checked_id(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from amaze_proxy.policy.record import AuditRecord
-from amaze_proxy.store.keys import UNKNOWN_AGENT
+from amaze_proxy.store.keys import ADMIN_LOG, UNKNOWN_AGENT
 from amaze_proxy.store.store import Store
 
 _FIRST = 8  # records of an agent that are read before it is known how active it is
@@ -44,7 +44,8 @@ class Evidence:
         `since_ms` (milliseconds since the epoch)."""
         places = {agent_id: f"{max(0, since_ms)}-0" for agent_id in await self._ids()}
         async for entry in self._store.audit.tail(places):
-            yield entry.record
+            if entry.agent_id != ADMIN_LOG:  # an act of a person is no call
+                yield entry.record
 
     async def _ids(self) -> list[str]:
         return [UNKNOWN_AGENT, *await self._store.agents.ids()]

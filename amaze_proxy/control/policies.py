@@ -14,10 +14,14 @@ from amaze_proxy.control.errors import (
     PolicyNotFound,
     checked_id,
 )
+from amaze_proxy.control.naming import BUILT_IN_PROVIDERS
+from amaze_proxy.control.policy_advice import Known, Warn, warnings
+from amaze_proxy.control.policy_diff import Change, diff
 from amaze_proxy.control.publisher import Publisher
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.errors import RowMissing
 from amaze_proxy.history.policies import NewPolicy, PolicyVersion
+from amaze_proxy.history.registry import EntryKind
 from amaze_proxy.policy.model import (
     Policy,
     PolicyError,
@@ -38,6 +42,16 @@ class Current:
 
     version: PolicyVersion
     in_force: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came with version `after`, seen from `before` (0: the empty policy, which denies
+    everything)."""
+
+    before: int
+    after: int
+    changes: tuple[Change, ...]
 
 
 def parse(text: str) -> Policy:
@@ -151,6 +165,30 @@ class Policies:
         """Newest first, those below `before` (0: from the newest). Raises InvalidId,
         HistoryUnavailable."""
         return await self._history.policies.versions(checked_id(agent_id), before, limit)
+
+    async def compare(self, agent_id: str, before: int | None, after: int | None) -> Comparison:
+        """`after` None: the active version; `before` None: its parent. Raises InvalidId,
+        PolicyNotFound, HistoryUnavailable."""
+        new = (
+            (await self.current(agent_id)).version
+            if after is None
+            else await self.version(agent_id, after)
+        )
+        number = new.parent if before is None else before
+        old = parse((await self.version(agent_id, number)).document) if number else Policy()
+        return Comparison(number, new.version, diff(old, parse(new.document)))
+
+    async def advice(self, policy: Policy) -> tuple[Warn, ...]:
+        """What the policy may not mean to say, here and now. Raises HistoryUnavailable."""
+        servers = await self._history.registry.page(EntryKind.MCP)
+        hosts = await self._history.registry.page(EntryKind.LLM)
+        agents = await self._history.agents.list()
+        known = Known(
+            providers=BUILT_IN_PROVIDERS | {host.name for host in hosts},
+            agents=frozenset(agent.agent_id for agent in agents if not agent.deleted),
+            servers={server.name: frozenset(server.tools) for server in servers},
+        )
+        return warnings(policy, known)
 
 
 def _held_to(expects: Expectation) -> Callable[[PolicyVersion | None], None]:

@@ -6,18 +6,30 @@ from dataclasses import dataclass
 
 import httpx
 
+from amaze_proxy.control.access_keys import AccessKeys
+from amaze_proxy.control.acts import Acts
 from amaze_proxy.control.agents import Agents
+from amaze_proxy.control.archiver import Archiver
 from amaze_proxy.control.clock import Clock, now_ms
 from amaze_proxy.control.config import ControlConfig
+from amaze_proxy.control.export import Exporter
 from amaze_proxy.control.health import Health
+from amaze_proxy.control.integrity import Integrity
 from amaze_proxy.control.messages import Messages
+from amaze_proxy.control.passwords import Passwords
+from amaze_proxy.control.people import People
 from amaze_proxy.control.policies import Policies
 from amaze_proxy.control.publisher import Publisher
 from amaze_proxy.control.reconciler import Reconciler
 from amaze_proxy.control.registration import Registration
 from amaze_proxy.control.registry import LlmHosts, McpServers
 from amaze_proxy.control.registry_publisher import RegistryPublisher
+from amaze_proxy.control.sessions import Sessions
+from amaze_proxy.control.signing import Signer
+from amaze_proxy.control.simulate import Simulations
+from amaze_proxy.control.traces import Traces
 from amaze_proxy.control.turns import Turns
+from amaze_proxy.control.upkeep import Retention, Upkeep
 from amaze_proxy.history.bundle import History
 from amaze_proxy.store.store import Store
 
@@ -34,10 +46,20 @@ class Services:
     mcp_servers: McpServers
     llms: LlmHosts
     policies: Policies
+    simulations: Simulations
     turns: Turns
     messages: Messages
+    traces: Traces
     health: Health
     reconciler: Reconciler
+    people: People
+    sessions: Sessions
+    access_keys: AccessKeys
+    acts: Acts
+    archiver: Archiver
+    signer: Signer
+    integrity: Integrity
+    exporter: Exporter
 
 
 def wire(
@@ -51,6 +73,10 @@ def wire(
     publisher = Publisher(history, store, clock)
     entries = RegistryPublisher(history, store)
     publishers = (publisher, entries)
+    signer = Signer(config.audit_key)
+    upkeep = Upkeep(history, signer, clock, Retention(config.retention_days))
+    archiver = Archiver(history, store, clock, config.reconcile_every, upkeep=upkeep)
+    sessions = Sessions(history, clock)
     turns = Turns(config.turn_key, history, store, clock)
     return Services(
         config=config,
@@ -61,8 +87,18 @@ def wire(
         mcp_servers=McpServers(config, history, entries, clock),
         llms=LlmHosts(history, entries, clock),
         policies=Policies(history, store, publisher, clock),
+        simulations=Simulations(history, clock),
         turns=turns,
         messages=Messages(turns, store, client),
-        health=Health(history, store, publishers),
+        traces=Traces(history, clock),
+        health=Health(history, store, publishers, archiver),
         reconciler=Reconciler(publishers, config.reconcile_every, config.republish_every),
+        people=People(history, sessions, clock, Passwords()),
+        sessions=sessions,
+        access_keys=AccessKeys(history, clock),
+        acts=Acts(store.gate, clock),
+        archiver=archiver,
+        signer=signer,
+        integrity=Integrity(history, store, signer.public_key),
+        exporter=Exporter(history, signer, clock),
     )

@@ -94,12 +94,13 @@ class AgentHistory:
         return await self._database.read(work)
 
     async def listening_at(self, host: str, port: int) -> tuple[str, ...]:
-        """The agents whose A2A endpoint this is."""
+        """The approved agents whose A2A endpoint this is: whom nobody approved holds nothing."""
 
         def work(session: Session) -> tuple[str, ...]:
             query = select(AgentRow.agent_id).where(
                 AgentRow.a2a_host == host,
                 AgentRow.a2a_port == port,
+                AgentRow.status == "approved",
                 col(AgentRow.deleted).is_(False),
             )
             return tuple(session.exec(query))

@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 from amaze_proxy.history.database import Database
-from amaze_proxy.history.tables import ArchiveCursorRow, CallRow
-from amaze_proxy.policy.record import AuditRecord, to_json
+from amaze_proxy.history.rollups import roll_up
+from amaze_proxy.history.tables import ArchiveCursorRow, CallRow, ChainRow, FlawRow
+from amaze_proxy.policy.chain import INSERTED, REORDERED, Chains, Flaw, Link, escaped, read_link
+from amaze_proxy.policy.record import GENESIS, AuditRecord, to_json
 
-_SAME = (
-    *("agent_id", "writer", "seq", "hash", "decision_id", "ts", "trace_id", "span_id"),
+COLUMNS = (
+    *("writer", "seq", "hash", "decision_id", "ts", "trace_id", "span_id"),
     *("parent_span_id", "turn_id", "session_id", "caller", "kind", "target", "provider", "tool"),
     *("model", "method", "status", "latency_ms", "ttft_ms", "tokens_in", "tokens_out"),
     *("tokens_cached", "cost_microusd", "estimated", "denied", "denial_reason", "alert"),
     *("would_deny", "error", "policy_version"),
 )
+"""The fields of a record that are columns too."""
+
+_WORDS_MAX = 500  # characters of a column: an index of PostgreSQL takes no more than 2,700 bytes
+_SMALL = frozenset(("status", "policy_version"))
+_RECORD_FIELDS = frozenset(f.name for f in fields(AuditRecord))
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRecord:
-    """A record and the id of its entry in the stream (`ms-n`)."""
+    """A record and the id of its entry in the stream (`ms-n`); `text` as it is stored there (""
+    for the form that `to_json` gives it)."""
 
     entry_id: str
     record: AuditRecord
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamJunk:
+    """An entry that is no record."""
+
+    entry_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFlaw:
+    """A flaw that was found while archiving, by its number; `text` is the entry where it could
+    not become a row of the archive."""
+
+    number: int
+    flaw: Flaw
+    text: str
 
 
 class ArchiveHistory:
@@ -42,31 +71,152 @@ class ArchiveHistory:
 
         return await self._database.read(work)
 
-    async def append(self, agent_id: str, records: Sequence[StreamRecord]) -> int:
-        """The next of one agent's stream, oldest first, and the cursor, in one transaction; how
-        many were new. What is here already is left as it is."""
+    async def append(self, agent_id: str, items: Sequence[StreamRecord | StreamJunk]) -> int:
+        """The next of one agent's stream, oldest first, the flaws in it, and the cursor, in one
+        transaction; how many records were new. What is behind the cursor is here already."""
 
         def work(session: Session) -> int:
-            return _append(session, agent_id, records)
+            return _append(session, agent_id, items)
 
-        return await self._database.write(work) if records else 0
+        return await self._database.write(work) if items else 0
+
+    async def newest(self, agent_id: str, limit: int) -> list[StreamRecord]:
+        """An agent's newest records first."""
+
+        def work(session: Session) -> list[StreamRecord]:
+            query = select(CallRow.entry_id, CallRow.record).where(CallRow.agent_id == agent_id)
+            query = query.order_by(col(CallRow.id).desc()).limit(limit)
+            return [
+                StreamRecord(entry, read_record(text), text) for entry, text in session.exec(query)
+            ]
+
+        return await self._database.read(work)
+
+    async def untold(self) -> list[FoundFlaw]:
+        """The flaws, oldest first, that no alarm was raised for yet."""
+
+        def work(session: Session) -> list[FoundFlaw]:
+            query = select(FlawRow).where(col(FlawRow.told).is_(False)).order_by(col(FlawRow.id))
+            return [_found(row) for row in session.exec(query.limit(100))]
+
+        return await self._database.read(work)
+
+    async def told(self, number: int) -> None:
+        """The alarm of this flaw is in the log."""
+
+        def work(session: Session) -> None:
+            session.get_one(FlawRow, number).told = True
+
+        await self._database.write(work)
 
 
-def _append(session: Session, agent_id: str, records: Sequence[StreamRecord]) -> int:
-    known = _known(session, records)
-    rows = [_row(one) for one in records if (one.record.writer, one.record.seq) not in known]
-    session.add_all(rows)
-    cursor = session.get(ArchiveCursorRow, agent_id)
-    last = records[-1].entry_id
+def _append(session: Session, agent_id: str, items: Sequence[StreamRecord | StreamJunk]) -> int:
+    cursor = session.get(ArchiveCursorRow, agent_id, with_for_update=True)
     if cursor is None:
-        session.add(ArchiveCursorRow(agent_id=agent_id, entry_id=last))
-    elif entry_order(cursor.entry_id) < entry_order(last):
-        cursor.entry_id = last
-    return len(rows)
+        cursor = ArchiveCursorRow(agent_id=agent_id, entry_id="0-0")
+        session.add(cursor)
+        session.flush()  # another archiver that is as far waits here, and looks again
+    place = entry_order(cursor.entry_id)
+    fresh = [item for item in items if entry_order(item.entry_id) > place]
+    if not fresh:
+        return 0
+    cursor.entry_id = fresh[-1].entry_id
+    usable = [_usable(item) for item in fresh]
+    page = _Page(session, agent_id, [one for one in usable if isinstance(one, StreamRecord)])
+    for item in usable:
+        page.take(item)
+    page.save()
+    return len(page.added)
 
 
-def _known(session: Session, records: Sequence[StreamRecord]) -> set[tuple[str, int]]:
-    """The places in chains that are taken already."""
+class _Page:
+    """Some entries of one stream on their way into the archive."""
+
+    def __init__(self, session: Session, agent_id: str, records: Sequence[StreamRecord]) -> None:
+        self._session = session
+        self._agent_id = agent_id
+        writers = {one.record.writer for one in records}
+        asked = select(ChainRow).where(col(ChainRow.writer).in_(writers))
+        self._rows = {row.writer: row for row in session.exec(asked)}
+        self._taken = _taken(session, records)
+        self._chains = Chains({row.writer: (row.seq, row.hash) for row in self._rows.values()})
+        self._kept: dict[str, str] = {}  # entries that cannot be rows
+        self.added: list[CallRow] = []
+
+    def take(self, item: StreamRecord | StreamJunk) -> None:
+        if isinstance(item, StreamJunk):
+            self._kept[item.entry_id] = item.text
+            self._stranger(item.entry_id, "the entry is no record")
+            return
+        text = escaped(item.text or to_json(item.record))
+        link = read_link(text)
+        self._chains.follow(link, item.entry_id)
+        if link.agent_id != self._agent_id:
+            self._kept[item.entry_id] = text
+            self._stranger(item.entry_id, f"it is a record of {link.agent_id}", link)
+        if (link.writer, link.seq) in self._taken:
+            self._kept[item.entry_id] = text
+            return
+        self._taken.add((link.writer, link.seq))
+        row = _row(self._agent_id, item.entry_id, item.record, text)
+        self._session.add(row)
+        self.added.append(row)
+
+    def save(self) -> None:
+        """The chains as far as they are now, and what was wrong with them."""
+        for writer, (seq, digest) in self._chains.heads.items():
+            row = self._rows.get(writer) or _chain(writer, self._agent_id)
+            row.seq, row.hash = seq, as_words(digest)[:64]
+            self._session.add(row)
+        for flaw in self._chains.flaws:
+            self._session.add(self._flaw(flaw))
+        roll_up(self._session, self.added)
+
+    def _stranger(self, entry_id: str, what: str, link: Link | None = None) -> None:
+        writer, seq, decision_id = (
+            (link.writer, link.seq, link.decision_id) if link else ("", 0, "")
+        )
+        self._chains.note(Flaw(INSERTED, writer, seq, what, self._agent_id, decision_id, entry_id))
+
+    def _flaw(self, flaw: Flaw) -> FlawRow:
+        text = self._kept.get(flaw.entry_id, "")
+        late = flaw.kind == INSERTED and flaw.entry_id not in self._kept
+        return FlawRow(
+            agent_id=self._agent_id,
+            entry_id=flaw.entry_id,
+            kind=REORDERED if late else flaw.kind,
+            writer=as_words(flaw.writer),
+            seq=flaw.seq,
+            decision_id=as_words(flaw.decision_id),
+            what=f"record {flaw.seq} comes late" if late else as_words(flaw.what),
+            text=escaped(text).replace("\0", "\\u0000"),
+            told=False,
+        )
+
+
+def _chain(writer: str, agent_id: str) -> ChainRow:
+    return ChainRow(
+        writer=writer,
+        agent_id=agent_id,
+        seq=0,
+        hash=GENESIS,
+        signed_seq=0,
+        pruned_seq=0,
+        pruned_hash=GENESIS,
+    )
+
+
+def _usable(item: StreamRecord | StreamJunk) -> StreamRecord | StreamJunk:
+    """A record whose writer's name no database could keep is none of ours."""
+    if isinstance(item, StreamRecord):
+        writer = item.record.writer
+        if as_words(writer) != writer:
+            return StreamJunk(item.entry_id, item.text or to_json(item.record))
+    return item
+
+
+def _taken(session: Session, records: Sequence[StreamRecord]) -> set[tuple[str, int]]:
+    """The places in chains that have a row."""
     spans: dict[str, list[int]] = {}
     for one in records:
         spans.setdefault(one.record.writer, []).append(one.record.seq)
@@ -81,12 +231,38 @@ def _known(session: Session, records: Sequence[StreamRecord]) -> set[tuple[str, 
     return found
 
 
-def _row(one: StreamRecord) -> CallRow:
-    record = one.record
-    values = {name: getattr(record, name) for name in _SAME}
-    # A lone surrogate in a recorded body is no text to a database.
-    text = to_json(record).encode("utf-8", "backslashreplace").decode()
-    return CallRow(entry_id=one.entry_id, record=text, **values)
+def _row(agent_id: str, entry_id: str, record: AuditRecord, text: str) -> CallRow:
+    return CallRow(agent_id=agent_id, entry_id=entry_id, record=text, **columns(record))
+
+
+def columns(record: AuditRecord) -> dict[str, Any]:
+    """The values of the columns: the record's own, in what every database can hold."""
+    return {name: _column(name, getattr(record, name)) for name in COLUMNS}
+
+
+def _column(name: str, value: str | int | float) -> object:
+    if isinstance(value, str):
+        return as_words(value)[:64] if name == "hash" else as_words(value)
+    if isinstance(value, bool | float):
+        return value
+    most = 2**31 - 1 if name in _SMALL else 2**63 - 1
+    return max(-most, min(value, most))
+
+
+def as_words(text: str) -> str:
+    """Text that is asked by: cut, without what is no text to a database."""
+    return escaped(text[:_WORDS_MAX]).replace("\0", "\\u0000")[:_WORDS_MAX]
+
+
+def read_record(text: str) -> AuditRecord:
+    """The record of an archived text. Another version may have written it, with other fields."""
+    body = json.loads(text)
+    return AuditRecord(**{name: body[name] for name in body.keys() & _RECORD_FIELDS})
+
+
+def _found(row: FlawRow) -> FoundFlaw:
+    place = (row.agent_id, row.decision_id, row.entry_id)
+    return FoundFlaw(row.id or 0, Flaw(row.kind, row.writer, row.seq, row.what, *place), row.text)
 
 
 def entry_order(entry_id: str) -> tuple[int, int]:

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from amaze_proxy.history.accounts import AccountHistory
 from amaze_proxy.history.agents import AgentHistory
+from amaze_proxy.history.alerts import AlertHistory
 from amaze_proxy.history.archive import ArchiveHistory
+from amaze_proxy.history.checkpoints import CheckpointHistory
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.engine import make_engine
-from amaze_proxy.history.keys import KeyHistory
+from amaze_proxy.history.keys import AccessKeyHistory, KeyHistory
+from amaze_proxy.history.ledger import Ledger
 from amaze_proxy.history.migrate import upgrade
 from amaze_proxy.history.policies import PolicyHistory
 from amaze_proxy.history.registry import RegistryHistory
+from amaze_proxy.history.statistics import StatisticsHistory
+from amaze_proxy.history.traces import TraceHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,13 @@ class History:
     keys: KeyHistory
     registry: RegistryHistory
     archive: ArchiveHistory
+    traces: TraceHistory
+    alerts: AlertHistory
+    statistics: StatisticsHistory
+    accounts: AccountHistory
+    access_keys: AccessKeyHistory
+    checkpoints: CheckpointHistory
+    ledger: Ledger
 
     async def ping(self) -> None:
         """Raises HistoryUnavailable when the database does not answer."""
@@ -51,6 +64,13 @@ async def open_history(url: str) -> History:
         KeyHistory(database),
         RegistryHistory(database),
         ArchiveHistory(database),
+        TraceHistory(database),
+        AlertHistory(database),
+        StatisticsHistory(database),
+        AccountHistory(database),
+        AccessKeyHistory(database),
+        CheckpointHistory(database),
+        Ledger(database),
     )
 
 

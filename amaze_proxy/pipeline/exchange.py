@@ -45,7 +45,10 @@ Headers = list[tuple[bytes, bytes]]
 
 log = logging.getLogger("amaze.proxy")
 # What a call is refused for that goes to a place which is not registered.
-_OF_STRAYS = (Reason.HOST_NOT_ALLOWED, Reason.MCP_NOT_ALLOWED, Reason.NOT_ALLOWED)
+_OF_STRAYS = (
+    *(Reason.HOST_NOT_ALLOWED, Reason.MCP_NOT_ALLOWED, Reason.NOT_ALLOWED),
+    Reason.AGENT_NOT_APPROVED,  # which may look at what a registered MCP server offers
+)
 # A refusal for these leads to no request at all, however it is told.
 _STAYS = (Reason.AGENT_QUARANTINED, Reason.REDIS_UNAVAILABLE)
 # A turn's counters live this long in the store; an older token would find them gone.
@@ -154,7 +157,8 @@ class Exchange:
                     self._call = call.sent(verdict.hop.way)
                 return verdict
             # What was registered a moment ago may not be in this worker's copy yet.
-            strays = refusal.reason in _OF_STRAYS and not (call.entry or call.callee)
+            known = call.entry or call.callee or call.llm
+            strays = refusal.reason in _OF_STRAYS and not known
             if last or not strays or not await self._news():
                 raise refusal
             again = await self._intake.classify(who, strays=True)

@@ -9,53 +9,62 @@ from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 
-from amaze_proxy.policy.record import GENESIS, AuditRecord, from_json, intact
+from amaze_proxy.policy.chain import INSERTED, Chains, Flaw, Head, read_link
+from amaze_proxy.policy.record import AuditRecord, from_json
 from amaze_proxy.store import keys
 from amaze_proxy.store.client import Client, translate
-from amaze_proxy.store.errors import StoreError
 
 BEGINNING = "0-0"
 _BLOCK_MS = 500
 _POLL = 0.2
 _PAGE = 256
+_SEQ_MAX = 2**63 - 1  # what a database can count
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record in its agent's stream; `entry_id` is the stream's own (`ms-n`)."""
+    """A record in its agent's stream; `entry_id` is the stream's own (`ms-n`), `text` the record
+    as it is stored."""
 
     agent_id: str
     entry_id: str
     record: AuditRecord
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
-    """Where a chain is broken: the record's content, or its place, is not what was written."""
+class NoRecord:
+    """An entry that is none of ours: somebody else has written to the stream."""
 
+    agent_id: str
     entry_id: str
-    writer: str
-    seq: int
-    what: str
+    text: str
+
+
+Item = Entry | NoRecord
 
 
 class Audit:
-    """All methods raise StoreUnavailable; StoreError for an entry that is no record."""
+    """All methods raise StoreUnavailable."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def recent(self, agent_id: str, limit: int = 100) -> list[AuditRecord]:
         """Newest first."""
+        return [entry.record for entry in await self.newest(agent_id, limit)]
+
+    async def newest(self, agent_id: str, limit: int) -> list[Entry]:
+        """Newest first; entries that are no records are left out, and `read` tells them."""
         with translate():
             found = await self._client.xrevrange(keys.audit(agent_id), count=limit)
-        return [_entry(agent_id, one).record for one in found or []]
+        return _records([_item(agent_id, one) for one in found or []])
 
-    async def read(self, agent_id: str, after: str = BEGINNING, count: int = _PAGE) -> list[Entry]:
+    async def read(self, agent_id: str, after: str = BEGINNING, count: int = _PAGE) -> list[Item]:
         """Oldest first, what came after an entry."""
         with translate():
             found = await self._client.xrange(keys.audit(agent_id), min=f"({after}", count=count)
-        return [_entry(agent_id, one) for one in found or []]
+        return [_item(agent_id, one) for one in found or []]
 
     async def trim(self, agent_id: str, through: str) -> int:
         """Remove what is archived, up to and including an entry; how many went."""
@@ -66,7 +75,7 @@ class Audit:
             )
         return int(removed)
 
-    async def heads(self, agent_id: str) -> dict[str, tuple[int, str]]:
+    async def heads(self, agent_id: str) -> dict[str, Head]:
         """The last link of each writer: sequence number and hash."""
         with translate():
             found = await self._client.hgetall(keys.chain(agent_id))  # type: ignore[misc]
@@ -76,13 +85,16 @@ class Audit:
     async def verify(self, agent_id: str) -> list[Flaw]:
         """Check the whole stream: every change, removal, insertion and reordering in it, and a
         missing end. Where the stream was trimmed, a chain begins with its first record."""
-        checker = ChainChecker()
+        chains = Chains(whole=False)
         heads = await self.heads(agent_id)
         after = BEGINNING
         while page := await self.read(agent_id, after):
-            checker.feed(page)
+            for item in page:
+                follow(chains, item)
             after = page[-1].entry_id
-        return checker.finish(heads)
+        seen = {writer: head for writer, head in heads.items() if writer in chains.heads}
+        chains.end(seen, agent_id)
+        return chains.flaws
 
     async def tail(self, after: Mapping[str, str] | None = None) -> AsyncIterator[Entry]:
         """Entries of all agents as they come, for ever. `after` says where to begin, by agent;
@@ -94,22 +106,23 @@ class Audit:
         while True:
             for agent_id in await self.agents():
                 places.setdefault(agent_id, BEGINNING)
-            for entry in await self.next(places):
-                places[entry.agent_id] = entry.entry_id
-                yield entry
+            for item in await self.next(places):
+                places[item.agent_id] = item.entry_id
+                if isinstance(item, Entry):
+                    yield item
 
     async def agents(self) -> list[str]:
-        """Whoever has a stream: every agent that ever was, and callers whom nobody knows."""
+        """Whoever has a stream: callers whom nobody knows, people, every agent that ever was."""
         with translate():
             found = await self._client.smembers(keys.AGENTS)  # type: ignore[misc]
-        return [keys.UNKNOWN_AGENT, *sorted(one.decode() for one in found)]
+        return [keys.UNKNOWN_AGENT, keys.ADMIN_LOG, *sorted(one.decode() for one in found)]
 
     async def _end(self, agent_id: str) -> str:
         with translate():
             found: Any = await self._client.xrevrange(keys.audit(agent_id), count=1)
         return found[0][0].decode() if found else BEGINNING
 
-    async def next(self, places: Mapping[str, str]) -> list[Entry]:
+    async def next(self, places: Mapping[str, str]) -> list[Item]:
         """What came after these entries, by agent, oldest first; waits half a second for some."""
         if isinstance(self._client, RedisCluster):  # XREAD takes the keys of one slot only
             pages = [await self.read(agent_id, after) for agent_id, after in places.items()]
@@ -122,43 +135,17 @@ class Audit:
         with translate():
             found: Any = await self._client.xread(streams, count=_PAGE, block=_BLOCK_MS)
         by_key = {keys.audit(agent_id).encode(): agent_id for agent_id in places}
-        entries = [_entry(by_key[key], one) for key, page in found or [] for one in page]
-        return sorted(entries, key=lambda entry: _order(entry.entry_id))
+        items = [_item(by_key[key], one) for key, page in found or [] for one in page]
+        return sorted(items, key=lambda item: _order(item.entry_id))
 
 
-class ChainChecker:
-    """Checks records in stream order, however they are paged."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[int, str]] = {}
-        self._flaws: list[Flaw] = []
-
-    def feed(self, entries: Iterable[Entry]) -> None:
-        """The next entries of the stream."""
-        for entry in entries:
-            record = entry.record
-            seq, digest = self._last.get(record.writer, (0, GENESIS))
-            if record.writer not in self._last and record.seq != 1:
-                seq, digest = record.seq - 1, record.prev_hash  # its beginning was trimmed
-            if record.seq != seq + 1:
-                self._note(entry, f"record {seq + 1} should come here")
-            elif not intact(record, digest):
-                self._note(entry, "the record or the one before it was changed")
-            self._last[record.writer] = (record.seq, record.hash)
-
-    def finish(self, heads: Mapping[str, tuple[int, str]]) -> list[Flaw]:
-        """All flaws, also an end that is not where the writer's last link says."""
-        for writer, (seq, digest) in heads.items():
-            last = self._last.get(writer)
-            if last is not None and last[0] < seq:
-                self._flaws.append(Flaw("", writer, seq, f"records after {last[0]} are missing"))
-            elif last is not None and last == (seq, last[1]) and last[1] != digest:
-                self._flaws.append(Flaw("", writer, seq, "the last record was changed"))
-        return self._flaws
-
-    def _note(self, entry: Entry, what: str) -> None:
-        record = entry.record
-        self._flaws.append(Flaw(entry.entry_id, record.writer, record.seq, what))
+def follow(chains: Chains, item: Item) -> None:
+    """The next entry of a stream as a link of its writer's chain."""
+    if isinstance(item, NoRecord):
+        what = "the entry is no record"
+        chains.note(Flaw(INSERTED, "", 0, what, item.agent_id, entry_id=item.entry_id))
+    else:
+        chains.follow(read_link(item.text), item.entry_id)
 
 
 def _order(entry_id: str) -> tuple[int, int]:
@@ -166,9 +153,19 @@ def _order(entry_id: str) -> tuple[int, int]:
     return int(milliseconds), int(number)
 
 
-def _entry(agent_id: str, raw: Any) -> Entry:
+def _item(agent_id: str, raw: Any) -> Item:
     entry_id, fields = raw
+    data = fields.get(b"r", b"")
     try:
-        return Entry(agent_id, entry_id.decode(), from_json(fields[b"r"]))
-    except (KeyError, ValueError, TypeError) as error:
-        raise StoreError(f"entry {entry_id!r} of {agent_id} is not an audit record") from error
+        text = data.decode("utf-8", "surrogatepass")
+        record = from_json(text)
+        if not 0 < record.seq <= _SEQ_MAX:
+            raise ValueError("no number of a record")
+        return Entry(agent_id, entry_id.decode(), record, text)
+    except ValueError:
+        told = data if data else repr(fields).encode()
+        return NoRecord(agent_id, entry_id.decode(), told.decode("utf-8", "backslashreplace"))
+
+
+def _records(items: Iterable[Item]) -> list[Entry]:
+    return [item for item in items if isinstance(item, Entry)]

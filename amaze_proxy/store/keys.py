@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 UNKNOWN_AGENT = "_unknown"  # records of callers who did not authenticate; no agent can have this id
+ADMIN_LOG = "_admin"  # records of what people change; no agent can have this id either
 AMBIENT = "ambient"
 AMBIENT_MARK = "~"  # an ambient turn is told as "<name>~<number>"; its counters live at <name>
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from amaze_proxy.cli import audit
 from amaze_proxy.cli.audit import heading, line
-from amaze_proxy.policy.record import AuditRecord, to_json
+from amaze_proxy.control.signing import Signer
+from amaze_proxy.policy.record import GENESIS, AuditRecord, seal, to_json
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Amaze, FakeControl
@@ -140,3 +143,115 @@ def test_following_shows_each_call_once(
         "d2",
         "d3",
     ]
+
+
+FLAW = {
+    "where": "archive",
+    "kind": "removed",
+    "writer": "w:a",
+    "seq": 5,
+    "what": "record 5 is missing: after 4 comes 6",
+    "agent_id": "a",
+    "decision_id": "d6",
+    "entry_id": "6-0",
+}
+
+
+def verdict(*flaws: dict[str, Any], count: int | None = None) -> dict[str, Any]:
+    found = len(flaws) if count is None else count
+    looked_at = {"archive": 1200, "stream": 12, "checkpoints": 1}
+    return {"whole": not found, "looked_at": looked_at, "count": found, "flaws": list(flaws)}
+
+
+def test_a_log_that_is_whole(amaze: Amaze, control: FakeControl) -> None:
+    control.answer("POST /audit/verify", verdict())
+    done = amaze("audit", "verify", "--agent", "a")
+    assert (done.exit_code, control.last.params) == (0, {"agent": "a"})
+    assert "1,200 in the archive" in done.stdout
+    assert done.stdout.endswith("the evidence is whole\n")
+
+
+def test_a_log_that_is_not_whole(amaze: Amaze, control: FakeControl) -> None:
+    control.answer("POST /audit/verify", verdict(FLAW, count=3))
+    done = amaze("audit", "verify")
+    assert done.exit_code == 1
+    assert (
+        "removed: record 5 is missing: after 4 comes 6 "
+        "(archive, agent a, writer w:a, record 5, decision d6, entry 6-0)"
+    ) in done.stdout
+    assert "and 2 more" in done.stdout
+    done = amaze("audit", "verify", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["count"]) == (1, 3)
+
+
+def an_export(path: Path) -> str:
+    """A small export; its key in PEM."""
+    signer = Signer(b"s" * 32)
+    one = seal(AuditRecord("d1", 1, "a", "llm"), "w:a", 1, GENESIS)
+    manifest = {
+        "public_key": signer.public_key,
+        "checkpoint": GENESIS,
+        "chains": {"w:a": {"after": [0, GENESIS], "last": [1, one.hash]}},
+    }
+    data = json.dumps(manifest).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("chain.jsonl", to_json(one) + "\n")
+        archive.writestr("checkpoints.json", "[]")
+        archive.writestr("manifest.json", data)
+        archive.writestr("manifest.sig", signer.sign(data).hex())
+    return signer.public_pem.decode()
+
+
+def test_an_export_is_checked_here(amaze: Amaze, control: FakeControl, tmp_path: Path) -> None:
+    path, key = tmp_path / "e.zip", tmp_path / "key.pem"
+    key.write_text(an_export(path))
+    done = amaze("audit", "verify", "--export", str(path), "--key", str(key))
+    assert (done.exit_code, control.asked) == (0, [])
+    assert "signed with the key" in done.stdout
+    key.write_bytes(Signer(b"t" * 32).public_pem)
+    done = amaze("audit", "verify", "--export", str(path), "--key", str(key), "--json")
+    assert (done.exit_code, json.loads(done.stdout)["whole"]) == (1, False)
+    path.write_bytes(b"no zip")
+    assert "cannot be read as an export" in amaze("audit", "verify", "--export", str(path)).stderr
+    key.write_text("no key")
+    done = amaze("audit", "verify", "--export", str(path), "--key", str(key))
+    assert "no Ed25519 public key" in done.stderr
+
+
+@pytest.mark.parametrize("more", [["--agent", "a", "--export", "FILE"], ["--key", "FILE"]])
+def test_what_does_not_go_together(amaze: Amaze, tmp_path: Path, more: list[str]) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    done = amaze("audit", "verify", *(str(path) if one == "FILE" else one for one in more))
+    assert done.exit_code == 2
+
+
+def test_an_export_is_written(amaze: Amaze, control: FakeControl, tmp_path: Path) -> None:
+    control.answer("GET /export", b"a zip")
+    path = tmp_path / "e.zip"
+    done = amaze("audit", "export", "--out", str(path), "--since", "2026-01-01", "--json")
+    assert (done.exit_code, path.read_bytes()) == (0, b"a zip")
+    assert json.loads(done.stdout) == {"file": str(path), "bytes": 5}
+    assert control.last.params == {"since": "2026-01-01"}
+    assert control.last.headers["authorization"] == "Bearer amk_preset"
+    assert f"{path}: 5 bytes" in amaze("audit", "export", "--out", str(path)).stdout
+
+
+def test_progress_is_told(
+    amaze: Amaze, control: FakeControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amaze_proxy.cli.evidence._PROGRESS_S", 0)
+    control.answer("GET /export", b"a" * 1_000_000)
+    assert "1.0 MB" in amaze("audit", "export", "--out", str(tmp_path / "e.zip")).stderr
+
+
+@pytest.mark.parametrize("status", [200, 422])
+def test_an_export_that_fails_leaves_nothing(
+    amaze: Amaze, control: FakeControl, tmp_path: Path, status: int
+) -> None:
+    control.answer("GET /export", None if status == 200 else {"detail": "no such time"}, status)
+    done = amaze("audit", "export", "--out", str(tmp_path / "e.zip"))
+    assert done.exit_code == 1
+    assert ("broke off" if status == 200 else "no such time") in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert "cannot be written" in amaze("audit", "export", "--out", "/nowhere/e.zip").stderr

@@ -40,7 +40,8 @@ def test_validate(amaze: Amaze, control: FakeControl) -> None:
     done = amaze("policy", "validate", "a1", "-", stdin="max_tokens: 1\n")
     assert (done.exit_code, done.stderr) == (1, "amaze: max_tokens: unknown [HTTP 422]\n")
     control.answer("POST /policy/a1/validate", {"valid": True, "errors": []})
-    assert amaze("policy", "validate", "a1", "-", stdin="{}").stdout == "valid  True\n"
+    shown = amaze("policy", "validate", "a1", "-", stdin="{}").stdout
+    assert shown == "valid     True\nwarnings  0\n"
 
 
 def test_what_is_not_valid_is_one_line_each_and_exit_code_1(
@@ -85,3 +86,67 @@ def test_rollback(amaze: Amaze, control: FakeControl) -> None:
     control.answer("POST /policy/a1/rollback/2", {"version": 5})
     assert json.loads(amaze("policy", "rollback", "a1", "2", "--json").stdout) == {"version": 5}
     assert amaze("policy", "rollback", "a1", "two").exit_code == 2
+
+
+def test_warnings_are_told_and_are_no_failure(
+    amaze: Amaze, control: FakeControl, tmp_path: Path
+) -> None:
+    warning = {"field": "allowed_tools[0]", "line": 2, "message": "no MCP server has a tool 'x'"}
+    answer = {"valid": True, "errors": [], "warnings": [warning]}
+    control.answer("POST /policy/a1/validate", answer)
+    file = tmp_path / "p.yaml"
+    file.write_text("allowed_tools:\n- x\n")
+    done = amaze("policy", "validate", "a1", str(file))
+    assert (done.exit_code, done.stdout) == (0, "valid     True\nwarnings  1\n")
+    assert done.stderr == (
+        f"amaze: {file}:2: warning: allowed_tools[0]: no MCP server has a tool 'x'\n"
+    )
+    done = amaze("policy", "validate", "a1", str(file), "--json")
+    assert (json.loads(done.stdout), done.stderr) == (answer, "")
+
+
+def test_diff(amaze: Amaze, control: FakeControl) -> None:
+    change = {"path": "allowed_tools", "kind": "added", "old": None, "new": "x"}
+    answer = {"from": 2, "to": 3, "changes": [change]}
+    control.answer("GET /policy/a1/diff", answer)
+    shown = amaze("policy", "diff", "a1", "--from", "2").stdout
+    assert shown.splitlines()[1].split() == ["allowed_tools", "added", "x"]
+    assert control.last.params == {"from": "2"}
+    assert json.loads(amaze("policy", "diff", "a1", "--to", "3", "--json").stdout) == answer
+    assert control.last.params == {"to": "3"}
+
+
+def test_export(amaze: Amaze, control: FakeControl) -> None:
+    agents = [{"agent_id": "a1"}, {"agent_id": "a2"}]
+    control.answer("GET /agents", {"agents": agents, "next": None})
+    control.answer("GET /policy/a1", {"policy": POLICY})
+    assert yaml.safe_load(amaze("policy", "export").stdout) == {"a1": POLICY}, "a2 has none"
+    assert json.loads(amaze("policy", "export", "a1", "--json").stdout) == {"a1": POLICY}
+    assert amaze("policy", "export", "a2").exit_code == 1
+    assert amaze("policy", "export", "../x").exit_code == 2
+
+
+def test_simulate(amaze: Amaze, control: FakeControl) -> None:
+    nothing = {"calls": 0, "tokens": 0, "cost_microusd": 0}
+    flip = {"ts": 1, "kind": "llm", "target": "t", "tool": "", "model": "m", "was": ""}
+    answer = {
+        "calls": 5,
+        "unchanged": 3,
+        "cut": True,
+        "now_denied": {"calls": 1, "tokens": 30, "cost_microusd": 1500},
+        "now_allowed": nothing,
+        "undecidable": [{"why": "cut", "calls": 1}],
+        "flips": [{**flip, "becomes": "llm-not-allowed", "decision_id": "d1"}],
+    }
+    control.answer("POST /policy/a1/simulate", answer)
+    shown = amaze("policy", "simulate", "a1", "-", "--hours", "48", stdin="name: q").stdout
+    assert (control.last.params, control.last.body) == ({"hours": "48"}, b"name: q")
+    lines = shown.splitlines()
+    assert lines[2:5] == [
+        "now denied   1  (30 tokens, $0.001500)",
+        "now allowed  0  (0 tokens, $0.000000)",
+        "undecidable  1  cut",
+    ]
+    assert lines[-1].split()[-3:] == ["allowed", "llm-not-allowed", "d1"]
+    done = amaze("policy", "simulate", "a1", "-", "--json", stdin="{}")
+    assert json.loads(done.stdout) == answer

@@ -137,8 +137,11 @@ async def store(valkey: EmbeddedValkey) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def own_store(own_valkey: EmbeddedValkey) -> AsyncIterator[Store]:
-    opened = await open_store(own_valkey.url)
+async def own_store(own_valkey: EmbeddedValkey, tmp_path: Path) -> AsyncIterator[Store]:
+    """With a journal: what people do while the server is stopped is recorded there."""
+    journal = tmp_path / "journal"
+    journal.mkdir()
+    opened = await open_store(own_valkey.url, journal)
     yield opened
     await opened.close()
 

@@ -163,7 +163,7 @@ async def test_health_the_certificate_and_the_numbers_are_public(control, config
     well = await control.client.get("/health")
     assert well.status_code == 200
     assert well.json()["status"] == "ok"
-    assert well.json()["parts"] == {"redis": "ok", "sql": "ok"}
+    assert well.json()["parts"] == {"redis": "ok", "sql": "ok", "archive": "ok"}
     certificate = await control.client.get("/ca.pem")
     assert certificate.content == config.ca_pem
     assert certificate.headers["content-type"] == "application/x-pem-file"

@@ -149,6 +149,42 @@ async def test_validation_saves_nothing(control) -> None:
     assert (await control.ask("GET", "/policy/a/versions")).json()["versions"] == []
 
 
+async def test_validation_says_the_line_and_what_may_be_wrong(control) -> None:
+    bad = (await control.ask("POST", "/policy/a/validate", content="name: p\nnaem: q\n")).json()
+    assert [(one["field"], one["line"]) for one in bad["errors"]] == [("", 2)]
+    await control.create("writer")
+    text = "allowed_agents:\n  - writer\n  - nobody\nallowed_llm_providers: [openai]\n"
+    good = (await control.ask("POST", "/policy/a/validate", content=text)).json()
+    assert good["valid"] is True
+    assert [(one["field"], one["line"]) for one in good["warnings"]] == [("allowed_agents[1]", 3)]
+    assert "'nobody'" in good["warnings"][0]["message"]
+
+
+async def test_versions_are_compared(control) -> None:
+    for document in ({"name": "x"}, {"name": "y"}, {"name": "y", "allowed_tools": ["t"]}):
+        await control.ask("PUT", "/policy/a", json=document)
+    newest = (await control.ask("GET", "/policy/a/diff")).json()
+    added = {"path": "allowed_tools", "kind": "added", "old": None, "new": "t"}
+    assert newest == {"agent_id": "a", "from": 2, "to": 3, "changes": [added]}
+    first = (await control.ask("GET", "/policy/a/diff?to=1")).json()
+    renamed = {"path": "name", "kind": "changed", "old": "", "new": "x"}
+    assert (first["from"], first["changes"]) == (None, [renamed])
+    back = (await control.ask("GET", "/policy/a/diff?from=3&to=1")).json()
+    assert [one["kind"] for one in back["changes"]] == ["changed", "removed"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [("from=9", 404), ("to=9", 404), ("from=x", 422), ("to=0", 422)]
+)
+async def test_a_comparison_with_nothing_is_refused(control, query, status) -> None:
+    await control.ask("PUT", "/policy/a", json=POLICY)
+    assert (await control.ask("GET", f"/policy/a/diff?{query}")).status_code == status
+
+
+async def test_without_a_policy_there_is_nothing_to_compare(control) -> None:
+    assert (await control.ask("GET", "/policy/a/diff")).json()["code"] == "policy-not-found"
+
+
 async def test_a_comment_has_an_end(control) -> None:
     answer = await control.ask("PUT", f"/policy/a?comment={'x' * 501}", json=POLICY)
     assert answer.status_code == 422

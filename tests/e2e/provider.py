@@ -76,7 +76,7 @@ class Provider:
     """Start it, point AMAZE_UPSTREAMS at `url`, trust `ca_file`; `plain_url` is without TLS."""
 
     def __init__(self, directory: Path) -> None:
-        authority = trustme.CA()
+        self.authority = authority = trustme.CA()
         self.ca_file = directory / "provider-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

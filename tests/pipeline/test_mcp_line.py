@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from amaze_proxy.policy.decision import Reason
+from amaze_proxy.store.admission import Admission, Admitted, Outcome
 from amaze_proxy.store.registry import EntryStatus
 from tests.pipeline.fakes import BEARER, JSON, SSE, WRONG, Reply, World
 
@@ -209,6 +211,22 @@ async def test_what_a_worker_has_not_heard_of_yet_is_looked_up(world: World) -> 
     headers = (*MCP, (b"content-length", b"%d" % len(body)))
     answer = await world.call("http://fresh/mcp", body, headers=headers)
     assert answer.status == 200
+    assert world.sent.raw_path == b"/x"
+
+
+async def test_a_pending_agent_may_look_at_what_is_new_to_the_worker_too(world: World) -> None:
+    def pending(admission: Admission) -> Admitted:
+        if not admission.discovery:
+            return Admitted(Outcome.REFUSED, Reason.AGENT_NOT_APPROVED, session_id="s")
+        return Admitted(Outcome.ADMITTED, turn_id="t", session_id="s")
+
+    world.registered.server("fresh", "http://127.0.0.1:9001/x")
+    world.upstreams.reply = Reply([result({})])
+    world.gate.answers.extend([pending, pending])
+    body = json.dumps(rpc("initialize")).encode()
+    headers = (*MCP, (b"content-length", b"%d" % len(body)))
+    answer = await world.call("http://fresh/mcp", body, headers=headers)
+    assert answer.verdict == (200, "")
     assert world.sent.raw_path == b"/x"
 
 

@@ -117,13 +117,23 @@ def test_a_stored_record_comes_back_intact(
     assert intact(back, GENESIS)
 
 
+def test_a_number_of_milliseconds_may_be_whole() -> None:
+    assert from_json(json.dumps({**asdict(PLAIN), "latency_ms": 3})).latency_ms == 3
+
+
 def test_a_lone_surrogate_does_not_stop_a_record() -> None:
     one = seal(replace(PLAIN, output="\ud800"), "w1", 1, GENESIS)
     assert intact(one, GENESIS)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "[]", "{}", json.dumps({**asdict(PLAIN), "more": 1}), b"\xff"]
+    "text",
+    [
+        *("", "5", "[]", "{}", json.dumps({**asdict(PLAIN), "more": 1}), b"\xff", "[" * 100_000),
+        json.dumps({**asdict(PLAIN), "seq": "1"}),
+        json.dumps({**asdict(PLAIN), "denied": 0}),
+        json.dumps({**asdict(PLAIN), "tokens_in": None}),
+    ],
 )
 def test_what_is_no_record_is_refused(text: str | bytes) -> None:
     with pytest.raises(ValueError):

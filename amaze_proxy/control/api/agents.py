@@ -10,7 +10,13 @@ from amaze_proxy.control.agents import Issued
 from amaze_proxy.control.api import mcp_servers, views
 from amaze_proxy.control.api.bodies import Invalid
 from amaze_proxy.control.api.call import Call
-from amaze_proxy.control.api.principals import BEARER, ENROLL_KEY, AgentCaller, Forbidden
+from amaze_proxy.control.api.principals import (
+    BEARER,
+    ENROLL_KEY,
+    AgentCaller,
+    Forbidden,
+    Person,
+)
 from amaze_proxy.control.api.schemas import (
     ApproveBody,
     CreateAgentBody,
@@ -21,6 +27,7 @@ from amaze_proxy.control.api.schemas import (
     TurnBody,
 )
 from amaze_proxy.control.policies import parse_data
+from amaze_proxy.history.agents import AgentRecord
 from amaze_proxy.store.agents import AgentStatus
 
 TURN = "x-amaze-turn"
@@ -71,15 +78,29 @@ async def turns(call: Call) -> Response:
 
 
 async def index(call: Call) -> Response:
-    """A page of agents by id."""
+    """A page of agents by id: those that the caller may see."""
     status = call.label("status")
     if status and status not in set(AgentStatus):
         raise Invalid((("status", f"must be one of {', '.join(AgentStatus)}"),))
     limit = call.number("limit", _PAGE, _MOST)
-    found = await call.services.agents.page(status, call.label("after"), limit + 1)
+    found = await _visible(call, status, call.label("after"), limit + 1)
     page = found[:limit]
     following = page[-1].agent_id if len(found) > limit else None
     return JSONResponse({"agents": [views.agent(record) for record in page], "next": following})
+
+
+async def _visible(call: Call, status: str, after: str, limit: int) -> list[AgentRecord]:
+    person = call.principal
+    if not isinstance(person, Person):
+        raise Forbidden("agents are listed for people")
+    found: list[AgentRecord] = []
+    while len(found) < limit:
+        page = await call.services.agents.page(status, after, _MOST)
+        found += [record for record in page if person.sees(record)]
+        if len(page) < _MOST:
+            break
+        after = page[-1].agent_id
+    return found[:limit]
 
 
 async def create(call: Call) -> Response:

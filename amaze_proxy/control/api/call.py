@@ -40,6 +40,21 @@ class Call:
         return str(self.request.path_params["name"])
 
     @property
+    def user(self) -> str:
+        """The user of the path, unchecked as `agent_id`."""
+        return str(self.request.path_params["user"])
+
+    @property
+    def key_id(self) -> str:
+        """The API key of the path, unchecked as `agent_id`."""
+        return str(self.request.path_params["key_id"])
+
+    @property
+    def address(self) -> str:
+        """Where the request comes from."""
+        return self.request.client.host if self.request.client else ""
+
+    @property
     def author(self) -> str:
         """Who is written down as the one who did it."""
         return self.principal.name

@@ -19,7 +19,7 @@ _MOST = 1000
 
 async def register(call: Call) -> Response:
     """A server makes itself known; `POST /register` hands this over for `?kind=mcp`."""
-    admin = await admin_shown(call.request, call.services.history)
+    admin = await admin_shown(call.request, call.services)
     body = await call.body(RegisterMcpBody)
     found = await call.services.mcp_servers.register(
         body.name,

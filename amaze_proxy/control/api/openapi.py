@@ -21,19 +21,42 @@ _SECURITY: dict[Role, list[dict[str, list[str]]]] = {
     Role.PUBLIC: [],
     Role.AGENT: [_AGENT],
     Role.OWN: [_ADMIN, _AGENT],
+    Role.SELF: [_ADMIN, _AGENT],
     Role.MEMBER: [_ADMIN, _AGENT],
+    Role.OPERATOR: [_ADMIN],
+    Role.STAFF: [_ADMIN],
+    Role.VIEWER: [_ADMIN],
+    Role.SIGNED_IN: [_ADMIN],
+    Role.PERSON: [_ADMIN],
     Role.ADMIN: [_ADMIN],
 }
 _QUERY = {
     ("GET", "/agents"): ("status", "after", "limit"),
     ("GET", "/mcp_servers"): ("status", "after", "limit"),
     ("GET", "/llms"): ("after", "limit"),
+    ("GET", "/auth/users"): ("after", "limit"),
+    ("GET", "/auth/api-keys"): ("after", "limit"),
     ("POST", "/register"): ("kind",),
+    ("POST", "/audit/verify"): ("agent",),
+    ("GET", "/export"): ("agent", "since", "until"),
     ("GET", "/agents/{agent_id}/audit"): ("limit",),
+    ("GET", "/agents/{agent_id}/stats"): ("window", "since", "until", "bucket"),
+    ("GET", "/stats"): ("window", "since", "until", "bucket"),
+    ("GET", "/alerts"): ("agent", "reason", "since", "until", "cursor", "limit"),
+    ("GET", "/traces"): (
+        *("agent", "status", "reason", "tool", "model", "kind", "text"),
+        *("since", "until", "cursor", "limit"),
+    ),
     ("GET", "/policy/{agent_id}/versions"): ("before", "limit"),
     ("PUT", "/policy/{agent_id}"): ("comment",),
+    ("GET", "/policy/{agent_id}/diff"): ("from", "to"),
+    ("POST", "/policy/{agent_id}/simulate"): ("hours",),
 }
-_TAKES_POLICY = {("PUT", "/policy/{agent_id}"), ("POST", "/policy/{agent_id}/validate")}
+_TAKES_POLICY = {
+    ("PUT", "/policy/{agent_id}"),
+    ("POST", "/policy/{agent_id}/validate"),
+    ("POST", "/policy/{agent_id}/simulate"),
+}
 
 
 def document(entries: Iterable[Entry]) -> dict[str, Any]:

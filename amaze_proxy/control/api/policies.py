@@ -1,8 +1,9 @@
-"""Routes of policies: read, save with If-Match, versions, rollback, validation."""
+"""Routes of policies: read, save with If-Match, versions, differences, rollback, validation."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,6 +12,7 @@ from amaze_proxy.control.api import views
 from amaze_proxy.control.api.call import Call
 from amaze_proxy.control.errors import PolicyInvalid, PolicyNotFound, checked_id
 from amaze_proxy.control.policies import Expectation, parse
+from amaze_proxy.control.policy_lines import Lines
 from amaze_proxy.history.policies import PolicyVersion
 from amaze_proxy.policy.model import canonical_json, sha256
 
@@ -18,6 +20,8 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _PAGE = 50
 _MOST = 500
 _NEWEST = 10**9 - 1
+_DAY = 24  # hours
+_MOST_HOURS = 31 * _DAY
 
 
 async def show(call: Call) -> Response:
@@ -65,22 +69,54 @@ async def rollback(call: Call) -> Response:
     return _saved(saved)
 
 
+async def diff(call: Call) -> Response:
+    """What changed from one version to another, field by field."""
+    found = await call.services.policies.compare(
+        call.agent_id, _asked(call, "from"), _asked(call, "to")
+    )
+    return JSONResponse(
+        {
+            "agent_id": call.agent_id,
+            "from": found.before or None,
+            "to": found.after,
+            "changes": [asdict(change) for change in found.changes],
+        }
+    )
+
+
 async def validate(call: Call) -> Response:
-    """Whether a document is a policy, without saving it."""
+    """Whether a document is a policy, without saving it; and what may be wrong with one that is."""
     checked_id(call.agent_id)
+    text = await call.text()
+    lines = Lines(text)
     try:
-        policy = parse(await call.text())
+        policy = parse(text)
     except PolicyInvalid as error:
-        found = [{"field": field, "message": message} for field, message in error.errors]
-        return JSONResponse({"valid": False, "errors": found})
+        found = [_placed(lines, field, message) for field, message in error.errors]
+        return JSONResponse({"valid": False, "errors": found, "warnings": []})
+    advice = await call.services.policies.advice(policy)
     return JSONResponse(
         {
             "valid": True,
             "errors": [],
+            "warnings": [_placed(lines, one.field, one.message) for one in advice],
             "sha256": sha256(policy),
             "canonical": canonical_json(policy),
         }
     )
+
+
+async def simulate(call: Call) -> Response:
+    """What a draft would have done to the calls of the last `hours`."""
+    checked_id(call.agent_id)
+    hours = call.number("hours", _DAY, _MOST_HOURS)
+    draft = parse(await call.text())
+    found = await call.services.simulations.run(call.agent_id, draft, hours)
+    return JSONResponse(views.simulation(found))
+
+
+def _placed(lines: Lines, field: str, message: str) -> dict[str, object]:
+    return {"field": field, "line": lines.of(field, message), "message": message}
 
 
 def etag(found: PolicyVersion) -> str:
@@ -97,6 +133,11 @@ def _number(call: Call) -> int:
     if not _VERSION.fullmatch(given):
         raise PolicyNotFound(f"{given[:20]!r} is no version: versions are numbered from 1")
     return int(given)
+
+
+def _asked(call: Call, name: str) -> int | None:
+    """A version of the query; None: none is named."""
+    return call.number(name, 0, _NEWEST) or None
 
 
 def _expectation(request: Request) -> Expectation:

@@ -43,6 +43,7 @@ TABLE: dict[type[Exception], Kind] = {
     errors.InvalidName: Kind(400, "invalid-name"),
     errors.InvalidUrl: Kind(422, "invalid-url"),
     errors.NameTaken: Kind(409, "name-taken"),
+    errors.EndpointTaken: Kind(409, "endpoint-taken"),
     errors.EntryNotFound: Kind(404, "not-registered"),
     errors.EntryExists: Kind(409, "already-registered"),
     errors.EntryBarred: Kind(403, "server-rejected"),
@@ -60,12 +61,23 @@ TABLE: dict[type[Exception], Kind] = {
     errors.PolicyInvalid: Kind(422, "invalid-policy"),
     errors.LostUpdate: Kind(412, "lost-update"),
     errors.NotInForce: Kind(503, "not-in-force"),
+    errors.TraceNotFound: Kind(404, "trace-not-found"),
+    errors.PeriodInvalid: Kind(422, "invalid-period"),
     errors.TurnInvalid: Kind(403, "invalid-turn"),
     errors.TurnsRefused: Kind(403, "turns-refused"),
     errors.ChatMissing: Kind(409, "no-chat-endpoint"),
     errors.ChatUnreachable: Kind(502, "agent-unreachable"),
     errors.ChatNonsense: Kind(502, "agent-failed"),
     errors.ChatTimeout: Kind(504, "agent-timeout"),
+    errors.PasswordInvalid: Kind(422, "invalid-password"),
+    errors.SignInRefused: Kind(401, "sign-in-refused"),
+    errors.TooManyAttempts: Kind(429, "too-many-attempts"),
+    errors.UserInvalid: Kind(400, "invalid-user-name"),
+    errors.UserNotFound: Kind(404, "user-not-found"),
+    errors.UserExists: Kind(409, "user-exists"),
+    errors.LastAdmin: Kind(409, "last-admin"),
+    errors.KeyNotFound: Kind(404, "key-not-found"),
+    errors.KeyRefused: Kind(403, "key-refused"),
     HistoryUnavailable: Kind(
         503,
         "sql-unavailable",
@@ -78,6 +90,11 @@ TABLE: dict[type[Exception], Kind] = {
         500, "internal-error", "something failed that should not: see the log of the control plane"
     ),
 }
+
+
+def kind_of(error: Exception) -> Kind:
+    """The kind of problem that an exception is answered with."""
+    return next(TABLE[one] for one in type(error).__mro__ if one in TABLE)
 
 
 def answer(kind: Kind, detail: str, **more: object) -> Response:
@@ -110,7 +127,10 @@ def _handler(kind: Kind) -> ExceptionHandler:
         more: dict[str, object] = {}
         if isinstance(error, (Invalid, errors.PolicyInvalid)):
             more["errors"] = [{"field": name, "message": fault} for name, fault in error.errors]
-        return answer(kind, kind.detail or str(error), **more)
+        response = answer(kind, kind.detail or str(error), **more)
+        if isinstance(error, errors.TooManyAttempts):
+            response.headers["Retry-After"] = str(error.seconds)
+        return response
 
     return handle
 

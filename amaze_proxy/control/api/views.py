@@ -8,6 +8,7 @@ from typing import Any
 
 from amaze_proxy.control.agents import Issued
 from amaze_proxy.control.lifecycle import claim_name
+from amaze_proxy.control.simulate import Simulation
 from amaze_proxy.history.agents import AgentRecord, Claim, Endpoints
 from amaze_proxy.history.policies import PolicyVersion
 from amaze_proxy.history.registry import EntryRecord
@@ -90,6 +91,15 @@ def version(found: PolicyVersion, *, document: bool = True) -> Json:
     }
     if document:
         view["policy"] = json.loads(found.document)
+    return view
+
+
+def simulation(found: Simulation) -> Json:
+    """What a draft would have done."""
+    view = asdict(found)
+    view["undecidable"] = [
+        {"why": why, "calls": calls} for why, calls in found.undecidable.most_common()
+    ]
     return view
 
 
