@@ -64,11 +64,11 @@ class Way:
 class Call:
     """A classified call.
 
-    `body` as it came (None: it was not read, and streams); at most one of `llm`, `mcp` and `a2a` is
-    set. `entry` is the registered MCP server or LLM host that it goes to, at `entry_url`. `also` is
-    what must be allowed besides. `barred`: refused whatever the policy says. `way` None: to where
-    the client said. `legacy`: the answer comes on another request's stream (MCP 2024-11-05). `path`: of a
-    call to an agent, with its query.
+    `body` as it came (None: it was not read, and streams); at most one of `llm`, `mcp` and
+    `a2a` is set. `entry` is the registered MCP server or LLM host that it goes to, at
+    `entry_url`. `also` is what must be allowed besides. `barred`: refused whatever the policy
+    says. `way` None: to where the client said. `legacy`: the answer comes on another request's
+    stream (MCP 2024-11-05). `path`: of a call to an agent, with its query.
     """
 
     kind: CallKind
