@@ -141,7 +141,7 @@ async def test_the_directory_is_gathered_from_all_nodes(cluster, script):
     for server, host, name in zip(servers, hosts, names, strict=True):
         await store.registry.publish_mcp(server)
         await store.registry.publish_llm(host)
-        await store.agents.create(Agent(name, endpoint=Endpoint("h", 1)))
+        await store.agents.create(Agent(name, AgentStatus.APPROVED, endpoint=Endpoint("h", 1)))
         assert await store.peers.mcp(server.name) == server
     await store.registry.withdraw_mcp("s0")
     found = await store.registry.directory()
