@@ -17,7 +17,11 @@ VALUES = st.sampled_from(["1", "0", "-1", "9" * 30, "", "a", "null", "0-0"]) | s
     st.characters(exclude_categories=("Cs",)), max_size=12
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=5,
 )
