@@ -9,15 +9,12 @@ from amaze_proxy.pipeline.identity import BadCredential, Claim, claim
 from amaze_proxy.pipeline.line import Line
 from amaze_proxy.pipeline.looks import authenticate, is_own
 from amaze_proxy.pipeline.refusal import Refused, from_admission, from_fault
+from amaze_proxy.pipeline.verified import LATELY_S
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.store.admission import Admitted, Settlement
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.wire.authority import Authority
 from amaze_proxy.wire.ingress import Answer, Fault
-
-# A credential that was good a moment ago opens a tunnel without asking the store again: each call
-# inside is admitted by the store anyway.
-_TRUST_S = 30.0
 
 
 class Gatekeeper:
@@ -37,8 +34,8 @@ class Gatekeeper:
             return await self._refuse_connect(authority, str(error))
         if who is None:
             return await self._refuse_connect(authority, "CONNECT carries no agent credential")
-        if self._line.verified.within(who, _TRUST_S):
-            return None
+        if self._line.verified.within(who, LATELY_S):
+            return None  # each call inside is admitted by the store anyway
         try:
             answered = await self._check(who)
         except StoreUnavailable:

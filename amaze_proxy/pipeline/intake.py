@@ -19,11 +19,13 @@ from amaze_proxy.pipeline.directory import (
     ServerPlace,
     authority_of,
 )
+from amaze_proxy.pipeline.endpoints import at_endpoint
 from amaze_proxy.pipeline.evidence import Evidence
 from amaze_proxy.pipeline.identity import Claim
 from amaze_proxy.pipeline.line import Line
 from amaze_proxy.pipeline.looks import authenticate
 from amaze_proxy.pipeline.refusal import Refused, from_admission, from_fault
+from amaze_proxy.pipeline.verified import LATELY_S
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.protocols.errors import Malformed, TooLarge
 from amaze_proxy.protocols.providers import LlmRoute, provider_of
@@ -34,7 +36,6 @@ from amaze_proxy.wire.ingress import BodyFault
 T = TypeVar("T")
 Headers = list[tuple[bytes, bytes]]
 
-_KNOWN_S = 30.0
 _OVERRIDES = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
 _STRANGERS_BODY = 65_536  # bytes
 
@@ -117,7 +118,7 @@ class Intake:
             return mcp_calls.classify_bare(place, head)
         if mcp_calls.is_form(head, body):
             return classify.classify_http(head, self._read)
-        bare = mcp_calls.at_endpoint(place, head, self._line.seal)
+        bare = at_endpoint(place, head, self._line.seal)
         return _well_formed(lambda: mcp_calls.classify_post(place, bare, self._headers, body))
 
     async def _classify_other(self, who: Claim) -> Call:
@@ -146,7 +147,7 @@ class Intake:
         if self._read is not None:
             return self._read
         limit = self._line.rules.request_body_max
-        known = self._line.verified.within(who, _KNOWN_S)
+        known = self._line.verified.within(who, LATELY_S)
         parts: list[bytes] = []
         async for part in self.body():
             parts.append(part)

@@ -14,6 +14,7 @@ from amaze_proxy.pipeline.conversation import Conversation
 from amaze_proxy.pipeline.identity import Claim
 from amaze_proxy.pipeline.line import Line
 from amaze_proxy.pipeline.refusal import Refused
+from amaze_proxy.pipeline.verified import LATELY_S
 from amaze_proxy.policy.decision import Decision, Reason
 from amaze_proxy.policy.request import AgentCall
 from amaze_proxy.store.admission import Admission, Admitted, Outcome
@@ -22,8 +23,6 @@ from amaze_proxy.store.registry import EntryStatus, LlmHost, McpServer
 
 A = TypeVar("A")
 B = TypeVar("B")
-
-_KNOWN_S = 30.0
 
 
 async def authenticate(line: Line, claim: Claim, decision_id: str) -> Admitted:
@@ -90,7 +89,7 @@ async def _ask_to_hop(
     """
     who = asking.who
     guess = line.ambients.get(who.agent_id) if asking.turn.ambient else asking.turn.conversation
-    if guess is None or not line.verified.within(who, _KNOWN_S):
+    if guess is None or not line.verified.within(who, LATELY_S):
         admitted = await _admit(line, who, admission)
         guess, seen = None, NOTHING
     else:

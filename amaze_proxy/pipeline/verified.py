@@ -12,6 +12,10 @@ from collections.abc import Callable
 
 from amaze_proxy.pipeline.identity import Claim
 
+LATELY_S = 30.0
+"""A credential that was good so lately is still taken for good where the store says so once more
+before anything is done: opening a tunnel, taking in a large body, asking two things at once."""
+
 
 class Verified:
     """The claims verified last, with the time of that; bounded."""

@@ -6,7 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.pipeline.fakes import BEARER, JSON, Reply, World
+from amaze_proxy.pipeline.batch import Batch
+from amaze_proxy.pipeline.calls import Call, Head
+from amaze_proxy.pipeline.directory import ServerPlace
+from amaze_proxy.pipeline.mcp_calls import classify_post
+from amaze_proxy.pipeline.seal import Seal
+from amaze_proxy.store.registry import EntryStatus, McpServer
+from amaze_proxy.wire.authority import Authority
+from tests.pipeline.fakes import BEARER, JSON, TURN_KEY, Reply, World
 
 URL = "http://demo/mcp"
 REAL = "http://127.0.0.1:9000/mcp"
@@ -41,3 +48,28 @@ def tool(name: str, rpc_id: Any = 1, **arguments: Any) -> dict[str, Any]:
 
 def event(value: bytes) -> bytes:
     return b"event: message\ndata: " + value + b"\n\n"
+
+
+# -- without a world: a server at an https address, and what is posted to it
+
+SERVER = McpServer("demo", "https://mcp.example:9000/mcp", EntryStatus.APPROVED)
+PLACE = ServerPlace(SERVER, "/mcp")
+SEAL = Seal(TURN_KEY)
+
+
+def head(query: str = "", method: str = "POST", **headers: bytes) -> Head:
+    named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
+    named.setdefault(b"content-type", b"application/json")
+    return Head(Authority("http", "demo", 80), method, "/mcp", named, query)
+
+
+def posted(body: Any, at: Head | None = None) -> Call | Batch:
+    at = at or head()
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return classify_post(PLACE, at, [*at.headers.items()], data)
+
+
+def one(body: Any, at: Head | None = None) -> Call:
+    found = posted(body, at)
+    assert isinstance(found, Call)
+    return found

@@ -12,44 +12,12 @@ from amaze_proxy.policy.decision import Reason
 from amaze_proxy.store.admission import Admission, Admitted, Outcome
 from amaze_proxy.store.registry import EntryStatus
 from tests.pipeline.fakes import BEARER, JSON, SSE, WRONG, Reply, World
-
-URL = "http://demo/mcp"
-REAL = "http://127.0.0.1:9000/mcp"
-MCP = (BEARER, JSON, (b"accept", b"application/json, text/event-stream"))
-POLICY = {
-    "name": "tools",
-    "allowed_tools": ["add", "demo/echo"],
-    "tool_rules": {"add": {"a": {"one_of": [1, 2]}}},
-}
-
-
-async def make(policy: dict[str, Any]) -> World:
-    world = World(policy)
-    world.registered.server("demo", REAL)
-    await world.line.directory.refresh()
-    world.upstreams.reply = Reply([result({"content": []})])
-    return world
+from tests.pipeline.mcp import MCP, POLICY, REAL, URL, event, make, result, rpc, tool
 
 
 @pytest.fixture
 async def world() -> World:
     return await make(POLICY)
-
-
-def result(value: Any, rpc_id: Any = 1) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", "id": rpc_id, "result": value}).encode()
-
-
-def rpc(method: str, params: dict[str, Any] | None = None, rpc_id: Any = 1) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": rpc_id, "method": method, "params": params or {}}
-
-
-def tool(name: str, rpc_id: Any = 1, **arguments: Any) -> dict[str, Any]:
-    return rpc("tools/call", {"name": name, "arguments": arguments}, rpc_id)
-
-
-def event(value: bytes) -> bytes:
-    return b"event: message\ndata: " + value + b"\n\n"
 
 
 async def test_an_allowed_tool_reaches_the_registered_url(world: World) -> None:

@@ -132,6 +132,11 @@ class Screen:
         self._endpoint = endpoint if request is None else None
         self._unseal = unseal if request is None else None
 
+    @property
+    def complete(self) -> bool:
+        """Whether the response to the request has come."""
+        return self._told.complete
+
     def feed(self, chunk: bytes) -> bytes:
         """The bytes for the client of the events that `chunk` completes."""
         return b"".join([self._event(event) for event in self._parser.feed(chunk)])

@@ -1,0 +1,93 @@
+"""The end of every call: charged, recorded and told to tracing, exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import suppress
+
+from amaze_proxy.pipeline.line import Line
+from amaze_proxy.pipeline.progress import Progress
+from amaze_proxy.pipeline.usage import Used
+from amaze_proxy.store.admission import Settlement
+from amaze_proxy.store.errors import StoreUnavailable
+
+log = logging.getLogger("amaze.proxy")
+
+
+class Settling:
+    """Of one call. `done`: it is settled, or others settle for it."""
+
+    def __init__(self, line: Line, progress: Progress) -> None:
+        self._line = line
+        self._progress = progress
+        self.done = False
+
+    async def settle_anyhow(self) -> None:
+        """On a way out that gives no answer of the target: it is taken also unrecorded."""
+        relay = self._progress.relay
+        with suppress(StoreUnavailable):
+            await self.settle(relay.used() if relay else None)
+
+    async def settle(self, used: Used | None) -> None:
+        """Charge and record, exactly once. `used` None: nothing was used, give all back."""
+        if self.done:
+            return
+        self.done = True
+        on, evidence = self._progress, self._progress.evidence
+        if used is not None:
+            evidence.tokens_in, evidence.tokens_out = used.input, used.output
+            evidence.tokens_cached, evidence.estimated = used.cached, used.estimated
+            evidence.cost_microusd = used.cost_microusd
+        record = self._line.strangers.worth(evidence.record())
+        if record is None:
+            await asyncio.gather(*self._beside(reached=False))
+            return
+        tried = on.attempt.admission
+        settlement = Settlement(
+            decision_id=evidence.decision_id,
+            agent_id=record.agent_id,
+            record=record,
+            # Also of an admission whose answer never came: what it may have reserved goes back.
+            limits=tried.limits if tried else (),
+            turn_id=evidence.turn_id or (tried.turn_id if tried else ""),
+            tokens=used.input + used.output if used else 0,
+            output_tokens=used.output if used and not used.estimated else 0,
+            cost_microusd=used.cost_microusd if used else 0,
+            mean_key=on.verdict.charge.mean_key if on.verdict else "",
+            charged=used is not None,
+            burn_step=used is not None and used.burn_step,
+        )
+        beside = asyncio.gather(*self._beside(reached=used is not None))
+        # Begun, it is written even if this task is cancelled: whoever leaves now is still charged.
+        # Not in a task of its own, which could be cancelled before it begins.
+        try:
+            await self._line.gate.settle(settlement)
+            await beside
+        except StoreUnavailable:
+            log.critical("decision %s: neither store nor journal took it", record.decision_id)
+            raise
+        provider = on.call.provider if on.call else ""
+        parent = on.verdict.conversation.parent_span if on.verdict else ""
+        self._line.spans.emit(record, parent or on.turn.parent_span, provider)
+
+    def _beside(self, reached: bool) -> Iterator[Coroutine[None, None, None]]:
+        """What else the store is told of the end of a call; most calls have none, and a task for
+        nothing takes as long as many a check."""
+        if self._progress.attempt.hopped:
+            yield self._end_hop(reached)
+        if urls := self._progress.handling.card_urls():
+            yield self._learn(urls)
+
+    async def _learn(self, urls: Sequence[str]) -> None:
+        """Before its reader has the end of a card, its addresses are known as the agent's."""
+        if self._progress.call is not None:
+            with suppress(StoreUnavailable):  # it is learned with the next one
+                await self._line.directory.learn(self._progress.call.callee, urls)
+
+    async def _end_hop(self, reached: bool) -> None:
+        """The message is handled: the callee's ambient calls are its own again."""
+        callee, decision_id = self._progress.attempt.hopped, self._progress.evidence.decision_id
+        with suppress(StoreUnavailable):  # it ends by itself then
+            await self._line.peers.hop_end(callee, decision_id, reached=reached)
