@@ -64,7 +64,7 @@ class PriceBook:
 
     def warm(self) -> None:
         """Loads the table: slow, to be called once at start, in a thread."""
-        for provider in ("openai", "anthropic"):
+        for provider in ("openai", "anthropic", ""):
             self.worst_case(provider)
 
     def price(self, provider: str, model: str, input_tokens: int | None = None) -> Price | None:
@@ -86,7 +86,8 @@ class PriceBook:
         """The highest known prices of that provider; of all, for one that the table has not."""
         if provider not in self._worst:
             own = [p for name, p in self._overrides.items() if name.startswith(f"{provider}/")]
-            self._worst[provider] = _highest([*own, *_all_prices(provider)])
+            listed = _highest_listed(provider if _provider(provider) else "")
+            self._worst[provider] = _highest([*own, listed])
         return self._worst[provider]
 
     def cost(self, provider: str, model: str, usage: TokenUsage) -> int | None:
@@ -191,14 +192,16 @@ def _micro(price: Any, above: int) -> int:
     return int((value * _MILLION).to_integral_value(ROUND_CEILING))
 
 
-def _all_prices(provider: str) -> list[Price]:
+@lru_cache
+def _highest_listed(provider: str) -> Price:
+    """The highest prices in the table, of that provider or ("") of all: slow the first time."""
     from genai_prices.data_snapshot import get_snapshot
 
-    entry = _provider(provider)
+    entry = _provider(provider) if provider else None
     entries = get_snapshot().providers if entry is None else [entry]
-    names = [(p, model) for p in entries for model in p.models]
     now = datetime.now(UTC)
-    return [band.price for _, model in names for band in _rates(model.get_prices(now))]
+    every = (model.get_prices(now) for one in entries for model in one.models)
+    return _highest([band.price for prices in every for band in _rates(prices)])
 
 
 def _cost_of_classes(provider: str, model: str, usage: TokenUsage) -> int:
