@@ -5,7 +5,7 @@ They are ways of one cell, so that their ratios are taken within a round. Answer
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cells import KEY, Cell, Measured, pid_arguments, run_cell
@@ -98,5 +98,4 @@ def _verdict(kind: str, scheme: str, one: Cell, many: Cell) -> Verdict:
 
 def cpu(one: Measured) -> float:
     """Of the workers for one call, ms."""
-    processes: Mapping[str, Mapping[str, float]] = one.processes
-    return sum(used["cpu_ms_per_request"] for used in processes.values())
+    return sum(used["cpu_ms_per_request"] for used in one.processes.values())

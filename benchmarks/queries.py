@@ -16,16 +16,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 from sqlmodel import Session, SQLModel
 
+from amaze_proxy.history.archive_tables import AlertRow, CallRow, CallSumRow
 from amaze_proxy.history.bundle import History, open_history
 from amaze_proxy.history.queries import EVERYTHING, Filter, Viewer
 from amaze_proxy.history.rollups import MINUTES_KEPT_S, roll_up
 from amaze_proxy.history.statistics import Period
-from amaze_proxy.history.tables import AlertRow, CallRow, CallSumRow
 from amaze_proxy.policy.record import AuditRecord, to_json
 
 BAR_MS = 200.0
@@ -178,8 +177,7 @@ def asked(history: History) -> dict[str, Query]:
 async def _second(history: History, filter_: Filter, viewer: Viewer = EVERYTHING) -> object:
     first = await history.traces.page(viewer, filter_, None, 50)
     started = time.perf_counter()
-    cursor = first.following and replace(first.following)
-    await history.traces.page(viewer, filter_, cursor, 50)
+    await history.traces.page(viewer, filter_, first.following, 50)
     return time.perf_counter() - started
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from sqlmodel import Session, col, delete, func, select
 
@@ -112,7 +112,7 @@ class AccountHistory:
             newest = newest.order_by(col(SessionRow.created_ms).desc()).offset(most - 1)
             for row in session.exec(newest).all():
                 session.delete(row)
-            session.add(SessionRow(**{name: getattr(new, name) for name in _SESSION}))
+            session.add(SessionRow(**asdict(new)))
             return True
 
         return await self._database.write(work)
@@ -125,7 +125,7 @@ class AccountHistory:
             owner = None if row is None else session.get(AccountRow, row.account)
             if row is None or owner is None:
                 return None
-            return _session(row), account_of(owner)
+            return SignedSession(**row.model_dump()), account_of(owner)
 
         return await self._database.read(work)
 
@@ -149,10 +149,6 @@ class AccountHistory:
         await self._database.write(work)
 
 
-_ACCOUNT = ("name", "role", "password", "must_change", "disabled", "created_ms", "updated_ms")
-_SESSION = ("sha256", "account", "created_ms", "seen_ms", "expires_ms")
-
-
 def _other_admins(session: Session, name: str) -> int:
     query = select(func.count()).select_from(AccountRow).where(AccountRow.name != name)
     query = query.where(AccountRow.role == ADMIN, col(AccountRow.disabled).is_(False))
@@ -161,12 +157,8 @@ def _other_admins(session: Session, name: str) -> int:
 
 def account_of(row: AccountRow) -> Account:
     """The record of a row."""
-    return Account(**{name: getattr(row, name) for name in _ACCOUNT})
+    return Account(**row.model_dump())
 
 
 def _row(account: Account) -> AccountRow:
-    return AccountRow(**{name: getattr(account, name) for name in _ACCOUNT})
-
-
-def _session(row: SessionRow) -> SignedSession:
-    return SignedSession(**{name: getattr(row, name) for name in _SESSION})
+    return AccountRow(**asdict(account))

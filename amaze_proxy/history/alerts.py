@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
+from amaze_proxy.history.archive_tables import CallRow
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.queries import Cursor, Filter, Span, Viewer, alert_window, beginning
 from amaze_proxy.history.rollups import reasons
-from amaze_proxy.history.tables import CallRow
 
 _ROWS_EACH = 4  # a call is listed once for each of its reasons; more than these it hardly has
 

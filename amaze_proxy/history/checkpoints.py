@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, delete, func, select
 
+from amaze_proxy.history.archive_tables import AlertRow, CallRow, ChainRow, CheckpointRow
 from amaze_proxy.history.database import Database
-from amaze_proxy.history.tables import AlertRow, CallRow, ChainRow, CheckpointRow
 from amaze_proxy.policy.chain import Head
 from amaze_proxy.policy.record import GENESIS
 
@@ -115,7 +115,7 @@ def _add(
 
 
 def _old(session: Session, before_ms: int) -> dict[str, Head]:
-    """For each writer the last of its oldest records, if these are all from before that time."""
+    """For each writer the last of its oldest records that are all from before that time."""
     oldest = (
         select(CallRow.writer, CallRow.seq)
         .where(col(CallRow.ts) < before_ms)
@@ -126,11 +126,23 @@ def _old(session: Session, before_ms: int) -> dict[str, Head]:
     last = select(oldest.c.writer, func.max(oldest.c.seq)).group_by(oldest.c.writer)
     through: dict[str, Head] = {}
     for writer, seq in session.execute(last):
-        row = session.exec(
-            select(CallRow.hash).where(CallRow.writer == writer, CallRow.seq == seq)
-        ).one()
-        through[writer] = (seq, row)
+        head = _last_before_young(session, writer, seq, before_ms)
+        if head is not None:
+            through[writer] = head
     return through
+
+
+def _last_before_young(session: Session, writer: str, seq: int, before_ms: int) -> Head | None:
+    """A writer's records are not in the order of their times: a long call is recorded late, a
+    clock goes back. What is young stays, and with it what comes after it in the chain."""
+    reached = (CallRow.writer == writer, col(CallRow.seq) <= seq)
+    young = select(func.min(CallRow.seq)).where(*reached, CallRow.ts >= before_ms)
+    first_young = session.exec(young).one()
+    old = select(CallRow.seq, CallRow.hash).where(*reached)
+    if first_young is not None:
+        old = old.where(CallRow.seq < first_young)
+    last = session.exec(old.order_by(col(CallRow.seq).desc()).limit(1)).first()
+    return None if last is None else (last[0], last[1])
 
 
 def _prune(session: Session, writer: str, head: Head) -> int:

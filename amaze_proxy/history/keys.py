@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from sqlmodel import Session, select
 
@@ -81,8 +81,7 @@ class AccessKeyHistory:
         def work(session: Session) -> bool:
             if session.get(AccountRow, key.account) is None:
                 return False
-            values = {name: getattr(key, name) for name in _ACCESS}
-            session.add(AccessKeyRow(**values, scope=json.dumps(key.scope)))
+            session.add(AccessKeyRow(**{**asdict(key), "scope": json.dumps(key.scope)}))
             return True
 
         return await self._database.write(work)
@@ -140,25 +139,12 @@ class KeyHistory:
 
 
 def _key(row: ApiKeyRow) -> ApiKey:
-    return ApiKey(row.sha256, row.name, row.role, row.created_ms)
+    return ApiKey(**row.model_dump())
 
 
 def _row(key: ApiKey) -> ApiKeyRow:
-    return ApiKeyRow(sha256=key.sha256, name=key.name, role=key.role, created_ms=key.created_ms)
-
-
-_ACCESS = (
-    "key_id",
-    "sha256",
-    "account",
-    "label",
-    "role",
-    "prefix",
-    "created_ms",
-    "expires_ms",
-)
+    return ApiKeyRow(**asdict(key))
 
 
 def _access(row: AccessKeyRow) -> AccessKey:
-    values = {name: getattr(row, name) for name in _ACCESS}
-    return AccessKey(**values, scope=tuple(json.loads(row.scope)))
+    return AccessKey(**{**row.model_dump(), "scope": tuple(json.loads(row.scope))})

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from amaze_proxy.history.archive import COLUMNS, columns, read_record
+from amaze_proxy.history.archive_tables import ArchiveCursorRow, CallRow, ChainRow
+from amaze_proxy.history.columns import COLUMNS, columns, read_record
 from amaze_proxy.history.database import Database
-from amaze_proxy.history.tables import ArchiveCursorRow, CallRow, ChainRow
 from amaze_proxy.policy.chain import Head, Link, read_link
 from amaze_proxy.policy.record import GENESIS
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +21,14 @@ from sqlalchemy import (
 )
 from sqlmodel import Session, SQLModel
 
-from amaze_proxy.history import tables
+from amaze_proxy.history.archive_tables import AlertRow, CallRow, CallSumRow
 
 Place = tuple[Column[Any], Column[Any]]
 Terms = list[ColumnElement[bool]]
 
-CALL = SQLModel.metadata.tables[str(tables.CallRow.__tablename__)].c
-ALERT = SQLModel.metadata.tables[str(tables.AlertRow.__tablename__)].c
-SUM = SQLModel.metadata.tables[str(tables.CallSumRow.__tablename__)].c
+CALL = SQLModel.metadata.tables[str(CallRow.__tablename__)].c
+ALERT = SQLModel.metadata.tables[str(AlertRow.__tablename__)].c
+SUM = SQLModel.metadata.tables[str(CallSumRow.__tablename__)].c
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9]{1,18})")
 _AGENTS_MERGED = 50
 """Of how many agents the calls are merged; those of more are picked from everybody's."""
@@ -148,7 +147,7 @@ def _of_agents(
 
 def conditions(filter_: Filter, viewer: Viewer) -> Terms:
     """What a call must fulfil, apart from time and text."""
-    found: Terms = list(_VERDICT[filter_.verdict]())
+    found: Terms = list(_VERDICT[filter_.verdict])
     for name in ("tool", "model", "kind", "status"):
         if value := getattr(filter_, name):
             found.append(no_index(CALL[name]) == value)
@@ -203,28 +202,12 @@ def _newest(table: Place, first: Terms, span: Span, size: int) -> Select[Any]:
     return query.order_by(ts.desc(), id_.desc()).limit(size)
 
 
-def _allowed() -> Terms:
-    return [CALL.denied.is_(False), *(~one for one in (*_shadow(), *_error()))]
-
-
-def _denied() -> Terms:
-    return [CALL.denied.is_(True)]
-
-
-def _shadow() -> Terms:
-    return [CALL.would_deny != ""]
-
-
-def _error() -> Terms:
-    return [CALL.error != ""]
-
-
-_VERDICT: dict[str, Callable[[], Terms]] = {
-    "": list,
-    "allowed": _allowed,
-    "denied": _denied,
-    "shadow": _shadow,
-    "error": _error,
+_VERDICT: dict[str, Terms] = {
+    "": [],
+    "allowed": [CALL.denied.is_(False), CALL.would_deny == "", CALL.error == ""],
+    "denied": [CALL.denied.is_(True)],
+    "shadow": [CALL.would_deny != ""],
+    "error": [CALL.error != ""],
 }
 VERDICTS = tuple(verdict for verdict in _VERDICT if verdict)
 _CALLS: Place = (CALL.id, CALL.ts)

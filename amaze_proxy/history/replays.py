@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
-from amaze_proxy.history.archive import read_record
+from amaze_proxy.history.archive_tables import CallRow
+from amaze_proxy.history.columns import read_record
 from amaze_proxy.history.database import Database
-from amaze_proxy.history.tables import CallRow
 from amaze_proxy.policy.record import AuditRecord
 
 

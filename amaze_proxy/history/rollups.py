@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import text
 from sqlmodel import Session
 
-from amaze_proxy.history.tables import AlertRow, CallRow
+from amaze_proxy.history.archive_tables import AlertRow, CallRow
 
 MINUTE_S, HOUR_S = 60, 3600
 MINUTES_KEPT_S = 2 * 24 * HOUR_S
@@ -73,16 +73,15 @@ _FORGET = text(
 )
 
 
-def roll_up(session: Session, rows: Sequence[CallRow], minutes_since_s: int = 0) -> None:
-    """Counts rows that were just added to `session`, each once. Minutes are counted from
-    `minutes_since_s` on, and only those of MINUTES_KEPT_S before the newest row."""
-    rows = [row for row in rows if row.kind != "admin"]  # an act of a person is no call
+def roll_up(session: Session, rows: Sequence[CallRow]) -> None:
+    """Counts rows that were just added to `session`, each once. Minutes are counted only within
+    MINUTES_KEPT_S before the newest row."""
     if not rows:
         return
     session.flush()  # numbers the rows
     # Not later than now: a forged record of the far future must not forget what there is.
     newest = min(max(row.ts for row in rows), time.time_ns() // 1_000_000) // 1000
-    oldest = max(minutes_since_s, newest - MINUTES_KEPT_S)
+    oldest = newest - MINUTES_KEPT_S
     sums: dict[_Key, _Sum] = {}
     for row in rows:
         for key in _keys(row, oldest):

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Column, Select, case, func, select
 from sqlmodel import Session
 
+from amaze_proxy.history.columns import read_record
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.queries import (
     CALL,
@@ -24,7 +25,7 @@ from amaze_proxy.history.queries import (
     no_index,
     window,
 )
-from amaze_proxy.policy.record import AuditRecord, from_json
+from amaze_proxy.policy.record import AuditRecord
 
 WINDOW, TEXT_WINDOW = 2_000, 300
 """Calls that are looked at for one page: what is rarer comes with the next ones."""
@@ -233,7 +234,7 @@ def _summary(trace_id: str, parts: list[tuple[Any, ...]]) -> TraceSummary:
 def _bounded(texts: Iterable[str], bytes_: int) -> Iterator[AuditRecord]:
     left = bytes_
     for text in texts:
-        record = from_json(text)
+        record = read_record(text)
         left -= len(record.input) + len(record.output)
         if left < 0:
             record.input = record.output = ""

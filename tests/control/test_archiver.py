@@ -11,9 +11,9 @@ from sqlmodel import Session, col, select
 
 from amaze_proxy.control.archiver import Archiver
 from amaze_proxy.history.archive import ArchiveHistory
+from amaze_proxy.history.archive_tables import CallRow
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.errors import HistoryUnavailable
-from amaze_proxy.history.tables import CallRow
 from amaze_proxy.policy.record import GENESIS, AuditRecord, seal, to_json
 from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.agents import Agent

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from sqlmodel import Session, col, select
 
-from amaze_proxy.history.archive import StreamJunk, StreamRecord, entry_order, read_record
+from amaze_proxy.history.archive import StreamJunk, StreamRecord, entry_order
+from amaze_proxy.history.archive_tables import CallRow
 from amaze_proxy.history.bundle import History
-from amaze_proxy.history.tables import CallRow
+from amaze_proxy.history.columns import read_record
 from amaze_proxy.policy.record import GENESIS, AuditRecord, from_json, intact, seal, to_json
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amaze_proxy.history.archive_tables import CallRow
 from amaze_proxy.history.rollups import latency_class, latency_of, reasons
 from amaze_proxy.history.statistics import percentile
-from amaze_proxy.history.tables import CallRow
 
 
 @given(st.floats(0.02, 1e7))

@@ -68,6 +68,19 @@ async def test_alerts_by_reason_and_page_by_page(history: History) -> None:
     assert second.following is None
 
 
+async def test_an_alarm_is_an_alert_though_no_call_and_an_act_is_neither(history: History) -> None:
+    book = Book(history)
+    book.call("a", kind="admin", ts=START * 1000, alert="chain-broken", caller="archiver")
+    book.call("_admin", kind="admin", ts=START * 1000, tool="approve")
+    await book.save()
+    (alert,) = (await history.alerts.page(EVERYTHING, Filter(), None, 9)).alerts
+    assert (alert.agent_id, alert.reasons) == ("a", ("chain-broken",))
+    found = await history.statistics.of(EVERYTHING, Period(START, START + HOUR, HOUR))
+    assert found.total.numbers == Numbers()
+    assert found.by[Dimension.REASON] == (Named("chain-broken", Numbers(1)),)
+    assert found.by[Dimension.TOOL] == ()
+
+
 @pytest.mark.parametrize(
     ("filter_", "agents", "count"),
     [

@@ -164,6 +164,18 @@ async def test_a_trace_is_cut_and_says_so(history: History, book: Book) -> None:
     assert (await history.traces.calls(EVERYTHING, "t", 3, 1000)).whole
 
 
+async def test_a_record_of_another_version_is_shown(history: History, book: Book) -> None:
+    book.call(input="kept")
+    await book.save()
+    await history.database.write(
+        lambda session: session.connection().exec_driver_sql(
+            """UPDATE call SET record = json_remove(json_set(record, '$.later', 1), '$.limits')"""
+        )
+    )
+    (one,) = (await history.traces.calls(EVERYTHING, "t", 9, 1000)).records
+    assert (one.input, one.limits) == ("kept", "")
+
+
 CALLS = st.lists(
     st.tuples(
         st.sampled_from("ab"), st.sampled_from("stuvw"), st.integers(1, 6), st.sampled_from("xy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlmodel import SQLModel
 
-from amaze_proxy.history import tables  # noqa: F401  (fills the metadata)
+from amaze_proxy.history import archive_tables, tables  # noqa: F401  (they fill the metadata)
 
 context.configure(
     connection=context.config.attributes["connection"],
