@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # No header: it would hold the caller's paths. No index: a registry is configured outside.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
-PLATFORM := --extra ui pyproject.toml amaze_sdk/pyproject.toml
+PLATFORM := --extra ui --extra postgres pyproject.toml amaze_sdk/pyproject.toml
 CLIENTS := .tools/agents-venv/.ready .tools/mcp2-venv/.ready \
 	tests/clients/ts/node_modules/.package-lock.json tests/conformance/node_modules/.package-lock.json
 
