@@ -209,6 +209,16 @@ def measure(size: Size) -> tuple[list[Verdict], list[Cell]]:
         return [*verdicts, idle, big_body(ways, size)], [cell for _, own in parts for cell in own]
 
 
+def measure_kinds(size: Size) -> tuple[list[Verdict], list[Cell]]:
+    """The kinds of calls beside each other alone."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="amz-")))
+        upstream = stack.enter_context(contenders.upstream(directory))
+        one = stack.enter_context(contenders.platform(directory, upstream, 1))
+        one.register(upstream)
+        return kinds(one, size.rounds, size.timing)
+
+
 def method(size: Size, arguments: Sequence[str]) -> str:
     how = "A smoke run: its figures mean little. " if "--quick" in arguments else ""
     return (
@@ -224,12 +234,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="rounds of each cell")
     parser.add_argument("--seconds", type=float, help="of each run")
     parser.add_argument("--samples", type=int, help="in the rate window of the seasoned agent")
+    parser.add_argument(
+        "--kinds", action="store_true", help="MCP and A2A calls beside LLM calls, nothing else"
+    )
     parser.add_argument("--output", type=Path, default=DOCUMENT, help="default: docs/benchmarks.md")
     arguments = parser.parse_args()
     size = QUICK if arguments.quick else FULL
     given = {f.name: getattr(arguments, f.name) for f in fields(Size)}
     size = replace(size, **{name: value for name, value in given.items() if value})
-    verdicts, cells = measure(size)
+    verdicts, cells = measure_kinds(size) if arguments.kinds else measure(size)
     text = markdown(verdicts, cells, method(size, sys.argv))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(text)

@@ -42,7 +42,8 @@ class Settling:
             evidence.cost_microusd = used.cost_microusd
         record = self._line.strangers.worth(evidence.record())
         if record is None:
-            await asyncio.gather(*self._beside(reached=False))
+            for each in self._beside(reached=False):
+                await each
             return
         tried = on.attempt.admission
         settlement = Settlement(
@@ -59,12 +60,14 @@ class Settling:
             charged=used is not None,
             burn_step=used is not None and used.burn_step,
         )
-        beside = asyncio.gather(*self._beside(reached=used is not None))
+        # In tasks, so that they leave in one packet with the settlement.
+        beside = [asyncio.ensure_future(one) for one in self._beside(reached=used is not None)]
         # Begun, it is written even if this task is cancelled: whoever leaves now is still charged.
         # Not in a task of its own, which could be cancelled before it begins.
         try:
             await self._line.gate.settle(settlement)
-            await beside
+            for each in beside:
+                await each
         except StoreUnavailable:
             log.critical("decision %s: neither store nor journal took it", record.decision_id)
             raise
