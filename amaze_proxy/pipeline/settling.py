@@ -66,8 +66,8 @@ class Settling:
         # Not in a task of its own, which could be cancelled before it begins.
         try:
             await self._line.gate.settle(settlement)
-            for each in beside:
-                await each
+            for task in beside:
+                await task
         except StoreUnavailable:
             log.critical("decision %s: neither store nor journal took it", record.decision_id)
             raise
