@@ -7,10 +7,10 @@ from reflex.app import default_error_boundary
 
 from amaze_app import live
 from amaze_app.gate import Gate
-from amaze_app.pages import agents, calls, ended
-from amaze_app.template import unreachable
+from amaze_app.pages import agents, ended, overview
+from amaze_app.shell import unreachable
 
-__all__ = ["agents", "app", "calls", "ended"]
+__all__ = ["agents", "app", "ended", "overview"]
 
 
 def _report(exception: Exception) -> None:
@@ -30,6 +30,7 @@ app = rx.App(
     },
     backend_exception_handler=_report,
     html_lang="en",
+    stylesheets=["/front/tokens.css", "/front/app.css"],
 )
 app.add_middleware(Gate(), index=0)
 app.register_lifespan_task(_live)

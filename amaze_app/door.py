@@ -10,9 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amaze_app import csp, routes
 from amaze_app.access import Access
+from amaze_app.gateway import Principal
 from amaze_app.sessions import cookie_header
 
 _SAFE = ("GET", "HEAD")
+_OPEN = (routes.HEALTH, routes.LOGIN, routes.LOGOUT, routes.PASSWORD)
 _HASHED = "/assets/"  # the build puts files there whose names change with their content
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -52,13 +54,14 @@ class Door:
         if scope["method"] not in _SAFE and not _same_origin(headers):
             answer: ASGIApp = PlainTextResponse("This came from another site.\n", 403)
             policy = csp.FRONT
-        elif path in (routes.HEALTH, routes.LOGIN, routes.LOGOUT) or path.startswith(routes.FRONT):
+        elif path in _OPEN or path.startswith(routes.FRONT):
             answer, policy = self._front, csp.FRONT
         elif path.startswith(_HASHED) and ".." not in path:
             # our published code: a tab whose session is over needs it to say so
             answer, policy = self._inner, self._page_policy
-        elif await self._access.session(cookie_header(headers)) is None:
-            answer, policy = RedirectResponse(routes.LOGIN, 303), csp.FRONT
+        elif (who := await self._who(scope, headers)) is None or who.must_change:
+            place = routes.LOGIN if who is None else routes.PASSWORD
+            answer, policy = RedirectResponse(place, 303), csp.FRONT
         elif path == "/":
             answer, policy = RedirectResponse(routes.HOME, 303), csp.FRONT
         else:
@@ -69,11 +72,17 @@ class Door:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        if _same_origin(headers) and await self._access.session(cookie_header(headers)) is not None:
-            await self._inner(scope, receive, send)
-            return
+        if _same_origin(headers):
+            who = await self._who(scope, headers)
+            if who is not None and not who.must_change:
+                await self._inner(scope, receive, send)
+                return
         await receive()
         await send({"type": "websocket.close", "code": 1008})  # before accepting: HTTP 403
+
+    async def _who(self, scope: Scope, headers: Headers) -> Principal | None:
+        client = scope.get("client")
+        return await self._access.principal(cookie_header(headers), client[0] if client else "")
 
 
 def _same_origin(headers: Headers) -> bool:

@@ -1,31 +1,65 @@
-"""Pushes what has changed to every tab: one task for all, which ends with the server."""
+"""Pushes what has changed to every tab: one task for all, which ends with the server.
+
+A page says once what it depends on:
+
+    @live(routes.AGENTS, Topic.AGENTS)
+    class AgentsState(PageState): ...
+
+and is then asked to `_refresh()` within a second of a change, while a tab shows that page.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import reflex as rx
 from reflex.state import BaseState, StateUpdate
 
 from amaze_app import routes, runtime
-from amaze_app.gate import cookies_of, ended
-from amaze_app.pages.agents import AgentsState
-from amaze_app.pages.calls import CallsState
+from amaze_app.gate import cookies_of, ended, principal_of
+from amaze_app.pulse import Topic
+from amaze_app.state import PageState
 
 log = logging.getLogger(__name__)
 
-_EVERY_S = 1.0  # agents are looked at that often; a call is pushed when it comes
-_REST_S = 0.2  # so that many calls are one push
+_EVERY_S = 1.0  # sessions are looked at that often; a change is pushed when it comes
+_REST_S = 0.3  # so that many changes are one push
+S = TypeVar("S", bound=type[PageState])
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    path: re.Pattern[str]
+    state: type[PageState]
+    topics: tuple[Topic, ...]
+
+
+_pages: list[_Page] = []
+
+
+def live(route: str, *topics: Topic) -> Callable[[S], S]:
+    """The state of the page at `route` is refreshed when one of the topics changes."""
+    pattern = re.compile(re.sub(r"\\\[\w+\\\]", "[^/]+", re.escape(route)) + "/?")
+
+    def registered(state: S) -> S:
+        _pages.append(_Page(pattern, state, topics))
+        return state
+
+    return registered
 
 
 async def push_changes(app: rx.App) -> None:
     """Runs for ever."""
-    feed = runtime.current().feed
+    pulse = runtime.current().pulse
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(feed.run(), name="feed")
+        tasks.create_task(pulse.run(), name="pulse")
         while True:
-            await feed.changed(_EVERY_S)
+            await pulse.changed(_EVERY_S)
             namespace = app.event_namespace
             tabs = tuple(namespace.token_to_sid) if namespace is not None else ()
             await asyncio.gather(*(_push(app, tab) for tab in tabs))
@@ -36,10 +70,9 @@ async def _push(app: rx.App, tab: str) -> None:
     try:
         over = False
         async with app.modify_state(rx.BaseStateToken(ident=tab, cls=rx.State)) as state:
-            cookies = cookies_of(state)
-            if cookies is None:
+            if cookies_of(state) is None:
                 return
-            if await runtime.current().access.session(cookies) is not None:
+            if await principal_of(state) is not None:
                 await _refresh(state)
             elif state.router.url.path != routes.ENDED:
                 state.reset()
@@ -51,8 +84,11 @@ async def _push(app: rx.App, tab: str) -> None:
 
 
 async def _refresh(state: BaseState) -> None:
-    path = state.router.url.path
-    if path == routes.AGENTS:
-        await (await state.get_state(AgentsState))._refresh()
-    elif path == routes.CALLS:
-        await (await state.get_state(CallsState))._refresh()
+    path, pulse = state.router.url.path, runtime.current().pulse
+    for page in _pages:
+        if page.path.fullmatch(path):
+            shown = await state.get_state(page.state)
+            version = pulse.version(page.topics)
+            if (version, pulse.trouble) != (shown._seen, shown.trouble):
+                shown._seen = version
+                await shown._refresh()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaze_app.access import Access
-from amaze_app.feed import Feed
 from amaze_app.gateway import Gateway
+from amaze_app.pulse import Pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Runtime:
 
     gateway: Gateway
     access: Access
-    feed: Feed
+    pulse: Pulse
 
 
 _running: list[Runtime] = []

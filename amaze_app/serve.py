@@ -15,12 +15,11 @@ from starlette.types import ASGIApp
 
 from amaze_app import csp, places, runtime
 from amaze_app.access import Access
-from amaze_app.attempts import Attempts
 from amaze_app.door import Door
-from amaze_app.feed import Feed
+from amaze_app.forwarded import Forwarded
 from amaze_app.gateway import Outage, open_gateway
 from amaze_app.login.routes import front
-from amaze_app.sessions import Sessions
+from amaze_app.pulse import Pulse
 from amaze_proxy import asgi, installation, logs
 from amaze_proxy.settings import Settings, SettingsError, load
 
@@ -52,11 +51,12 @@ async def serve(settings: Settings, inner: ASGIApp) -> None:
     sock = installation.listening_socket(settings, "ui")
     try:
         async with open_gateway(settings) as gateway:
-            access = Access(gateway, Sessions())
-            runtime.install(runtime.Runtime(gateway, access, Feed(gateway)))
-            doorless = front(access, Attempts(), places.PAGES / "front")
+            access = Access(gateway.sessions)
+            runtime.install(runtime.Runtime(gateway, access, Pulse(gateway)))
+            doorless = front(access, places.PAGES / "front")
             door = Door(inner, doorless, access, csp.of_pages(places.PAGES))
-            await asgi.serve(door, sock, ws="wsproto")
+            outermost = Forwarded(door, settings.trusted_proxies)
+            await asgi.serve(outermost, sock, ws="wsproto")
     finally:
         sock.close()
 

@@ -2,25 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
 import reflex as rx
+
+from amaze_app import runtime
+from amaze_app.gate import allowed, principal_of
+from amaze_app.gateway import Gateway, Need, Outage, Principal, Refused, Role
+
+T = TypeVar("T")
+_ARGUMENT_MAX = 200
+
+
+class SignedOut(Exception):
+    """The session ended while the handler ran; the next push says so to the tab."""
 
 
 class PageState(rx.State):
-    """A page's state. A public method would be a handler that the browser can call, so what the
-    server alone calls begins with an underscore."""
+    """A page's state. A public method would be a handler that the browser can call (and the gate
+    shuts it), so what the server alone calls begins with an underscore.
 
+    `who`, `role` and `can_…` are for showing; nothing is decided on them.
+    """
+
+    who: str = ""
+    role: str = ""
+    can_change: bool = False
+    can_admin: bool = False
+    can_read_all: bool = False
+    trouble: str = ""
     notice: str = ""
+    said: str = ""
     _reading_failed: bool = False
+    _seen: int = -1
 
-    @rx.event
+    @allowed(Need.VIEWER)
     def dismiss(self) -> None:
-        """Takes the notice away."""
-        self.notice = ""
+        """Takes notice and message away."""
+        self.notice = self.said = ""
+
+    async def _show(self, who: Principal) -> None:
+        """Reads what the page shows, anew: overridden by each page. May raise Refused, Outage."""
+
+    async def _open(self) -> None:
+        """What each page's `load` does, after it has read its arguments."""
+        self.notice = self.said = ""
+        await self._refresh()
+
+    async def _refresh(self) -> None:
+        """Shows what there is now."""
+        try:
+            who = await self._principal()
+        except SignedOut:
+            return
+        self._introduce(who)
+        try:
+            await self._show(who)
+        except (Refused, Outage) as error:
+            self._unwell(str(error))
+        else:
+            self._well()
+
+    async def _do(self, act: Awaitable[T], said: str = "") -> T | None:
+        """Awaits an act of the gateway; None, and a notice, where it is refused. Then what the
+        page shows is read anew."""
+        self.notice = self.said = ""
+        done: T | None = None
+        try:
+            done = await act
+        except (Refused, Outage) as error:
+            refusal = str(error)
+        else:
+            refusal = ""
+        await self._refresh()
+        if refusal:
+            self.notice = refusal
+        else:
+            self.said = said
+        return done
+
+    async def _principal(self) -> Principal:
+        """Who asks, at this moment. Raises SignedOut."""
+        who = await principal_of(self)
+        if who is None:
+            raise SignedOut
+        return who
+
+    @property
+    def _gateway(self) -> Gateway:
+        return runtime.current().gateway
+
+    def _argument(self, name: str, among: tuple[str, ...] = ()) -> str:
+        """A value of the URL's query; "" where it is missing, or none of `among`."""
+        given = str(self.router.url.query_parameters.get(name, ""))[:_ARGUMENT_MAX]
+        return given if not among or given in among else ""
+
+    def _put(self, **shown: Any) -> None:
+        """Sets vars; what is the same is not sent again."""
+        for name, value in shown.items():
+            if getattr(self, name) != value:
+                setattr(self, name, value)
+
+    def _introduce(self, who: Principal) -> None:
+        self._put(
+            who=who.name,
+            role=str(who.role),
+            can_change=who.role is not Role.VIEWER,
+            can_admin=who.role is Role.ADMIN,
+            can_read_all=who.role is not Role.OPERATOR,
+            trouble=runtime.current().pulse.trouble,
+        )
 
     def _unwell(self, text: str) -> None:
         """What the page shows could not be read; said until it can be."""
-        if self.notice != text:
-            self.notice = text
+        self._put(notice=text)
         self._reading_failed = True
 
     def _well(self) -> None:

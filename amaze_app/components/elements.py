@@ -1,82 +1,85 @@
-"""Small pieces in the look of the application. Its classes follow light and dark by themselves."""
+"""Small pieces in the look of the application; colours come from assets/front/tokens.css."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
-CARD = "rounded-xl border border-(--gray-5) bg-(--color-panel-solid)"
-DIM = "text-(--gray-11)"
-CODE = (
-    "block overflow-x-auto whitespace-pre rounded-lg bg-(--gray-3) px-3 py-2 "
-    "font-mono text-xs text-(--gray-12)"
-)
+from amaze_app.components.time import SinceVar, time_text
+
+Text = rx.Var[str] | str
+__all__ = ["SinceVar", "badge", "button", "card", "empty", "kpi", "link", "section", "time_text"]
+
+_TONES = {
+    "approved": "good",
+    "allowed": "good",
+    "ok": "good",
+    "active": "good",
+    "pending": "warn",
+    "alert": "warn",
+    "shadow": "warn",
+    "quarantined": "bad",
+    "denied": "bad",
+    "rejected": "bad",
+    "error": "bad",
+    "disabled": "bad",
+}
+
+
+def card(*children: rx.Component, class_name: str = "p-4", **props: Any) -> rx.Component:
+    """A surface."""
+    return rx.el.div(*children, class_name=f"a-card {class_name}", **props)
+
+
+def section(title: Text, *children: rx.Component, beside: rx.Component | None = None) -> Any:
+    """A card with a heading."""
+    return rx.el.section(
+        rx.el.div(
+            rx.el.h2(title, class_name="text-sm font-semibold"),
+            beside or rx.fragment(),
+            class_name="flex flex-wrap items-center justify-between gap-3 px-4 pt-4 pb-3",
+        ),
+        *children,
+        class_name="a-card min-w-0",
+    )
+
+
+def kpi(title: str, value: Text, below: Text = "", tone: str = "") -> rx.Component:
+    """A number that counts; it has its place before the number is known."""
+    color = f"text-(--{tone})" if tone else ""
+    return card(
+        rx.el.p(title, class_name="text-xs a-dim"),
+        rx.el.p(value, class_name=f"mt-1 min-h-8 text-2xl font-semibold tabular-nums {color}"),
+        rx.el.p(below, class_name="min-h-4 text-xs a-dim"),
+        class_name="p-4 min-w-0",
+    )
+
+
+def badge(status: Text, tone: Text | None = None) -> rx.Component:
+    """A status. The tone (good, warn, bad, calm) is known for the platform's own words."""
+    known = rx.match(status, *_TONES.items(), "calm") if tone is None else tone
+    return rx.el.span(status, class_name="a-badge", custom_attrs={"data-tone": known})
+
+
+def button(text: Text, on_click: Any = None, tone: str = "", **props: Any) -> rx.Component:
+    """A button; tones: accent, good, warn, bad, or none."""
+    given = {"on_click": on_click} if on_click is not None else {}
+    attributes = {"data-tone": tone, **props.pop("custom_attrs", {})}
+    props.setdefault("type", "button")
+    return rx.el.button(text, class_name="a-button", custom_attrs=attributes, **given, **props)
+
+
+def link(text: Text, href: Text, **props: Any) -> rx.Component:
+    """A link inside the application."""
+    return rx.link(text, href=href, underline="none", class_name="a-link", **props)
 
 
 def empty(icon: str, title: str, *what_next: rx.Component) -> rx.Component:
     """What stands in the place of a list that has nothing in it: what it is for, what to do."""
     return rx.el.div(
-        rx.icon(icon, size=28, class_name=DIM),
-        rx.el.h2(title, class_name="text-base font-medium text-(--gray-12)"),
+        rx.icon(icon, size=28),
+        rx.el.p(title, class_name="text-base font-medium text-(--text)"),
         *what_next,
-        class_name=f"{CARD} flex flex-col items-center gap-3 px-6 py-14 text-center text-sm {DIM}",
+        class_name="a-dim flex flex-col items-center gap-3 px-6 py-14 text-center text-sm",
     )
-
-
-def snippet(text: rx.Var[str] | str, name: str) -> rx.Component:
-    """A command to be copied; `name` is the id of the button."""
-    return rx.el.div(
-        rx.el.code(text, class_name=f"{CODE} min-w-0 flex-1 text-left"),
-        rx.icon_button(
-            rx.icon("copy", size=14),
-            on_click=rx.set_clipboard(text),
-            variant="soft",
-            size="2",
-            id=name,
-            aria_label="Copy",
-            title="Copy",
-        ),
-        class_name="flex w-full items-center gap-2",
-    )
-
-
-def notice(text: rx.Var[str], dismiss: rx.EventHandler) -> rx.Component:
-    """What went wrong, until it is taken away."""
-    return rx.cond(
-        text != "",
-        rx.el.div(
-            rx.icon("triangle-alert", size=16, class_name="shrink-0"),
-            rx.el.span(text, class_name="flex-1"),
-            rx.icon_button(
-                rx.icon("x", size=14),
-                on_click=dismiss,
-                variant="ghost",
-                color_scheme="red",
-                size="1",
-                aria_label="Dismiss",
-            ),
-            role="alert",
-            id="notice",
-            class_name="mb-4 flex items-center gap-3 rounded-lg bg-(--red-3) px-4 py-3 text-sm "
-            "text-(--red-11)",
-        ),
-    )
-
-
-def pill(text: rx.Var[str] | str, href: str, chosen: rx.Var[bool]) -> rx.Component:
-    """A link that filters, marked when it is the one chosen."""
-    return rx.link(
-        text,
-        href=href,
-        underline="none",
-        aria_current=rx.cond(chosen, "true", "false"),
-        class_name=rx.cond(
-            chosen,
-            "rounded-full bg-(--accent-9) px-3 py-1 text-sm text-white",
-            "rounded-full bg-(--gray-3) px-3 py-1 text-sm text-(--gray-11) hover:bg-(--gray-5)",
-        ),
-    )
-
-
-def waiting() -> rx.Component:
-    """Before the first answer."""
-    return rx.el.div(rx.spinner(), class_name="flex justify-center p-14")

@@ -6,15 +6,22 @@ from dataclasses import dataclass
 
 import reflex as rx
 
-from amaze_app import routes, runtime, texts
-from amaze_app.components.elements import DIM, empty, notice, pill, snippet, waiting
-from amaze_app.gateway import Action, AgentView, Outage, Refused
+from amaze_app import connecting, routes
+from amaze_app.components.code import code_block
+from amaze_app.components.elements import badge, button, card, empty, link
+from amaze_app.components.filters import filter_bar, pill, search_box
+from amaze_app.components.forms import confirm, dialog, field, text_input
+from amaze_app.components.table import cell, data_table, line, pager
+from amaze_app.components.time import time_text
+from amaze_app.gate import allowed
+from amaze_app.gateway import Need, Principal
+from amaze_app.gateway.agents import STATUSES, Action, AgentView
+from amaze_app.live import live
+from amaze_app.pulse import Topic
+from amaze_app.shell import page
 from amaze_app.state import PageState
-from amaze_app.template import page
 
 _PAGE = 50
-_STATUSES = ("pending", "approved", "quarantined", "rejected")
-_EXAMPLE = "my-agent"
 
 
 @dataclass(frozen=True)
@@ -24,109 +31,152 @@ class AgentRow:
     agent_id: str
     status: str
     owner: str
-    created: str
-    changed: str
+    updated_ms: int
     claim: str
-    claim_text: str
-    calls: str
+    claim_ms: int
+    claim_from: str
+    changeable: bool
+    href: str
 
 
+@live(routes.AGENTS, Topic.AGENTS)
 class AgentsState(PageState):
-    """A page of agents; filter and place are in the URL."""
+    """A page of agents; filters and place are in the URL."""
 
     rows: rx.Field[list[AgentRow]] = rx.field(default_factory=list)
     counts: rx.Field[dict[str, int]] = rx.field(default_factory=dict)
     status: str = ""
-    next_href: str = ""
+    text: str = ""
     first_href: str = ""
-    chosen: str = ""
+    next_href: str = ""
     loaded: bool = False
+    adding: bool = False
+    chosen: str = ""
+    owner_of: str = ""
+    quarantining: str = ""
+    credential: str = ""
+    snippets: rx.Field[dict[str, str]] = rx.field(default_factory=dict)
     _after: str = ""
 
-    @rx.event
+    @allowed(Need.VIEWER)
     async def load(self) -> None:
         """Reads the page that the URL names."""
-        query = self.router.url.query_parameters
-        status = query.get("status", "")
-        self.status = status if status in _STATUSES else ""
-        self._after = query.get("after", "")[:64]
-        self.notice = ""
-        await self._refresh()
+        self.status = self._argument("status", STATUSES)
+        self.text = self._argument("q")
+        self._after = self._argument("after")
+        await self._open()
         self.loaded = True
 
-    @rx.event
+    @allowed(Need.OPERATOR, owns="agent_id")
     async def approve(self, agent_id: str, claim: str) -> None:
         """Lets an agent, or the registration `claim` of it, work."""
-        await self._act(Action.APPROVE, agent_id, claim)
+        await self._act(Action.APPROVE, agent_id, "is approved", str(claim))
 
-    @rx.event
+    @allowed(Need.OPERATOR, owns="agent_id")
     async def reject(self, agent_id: str) -> None:
         """Refuses what waits."""
-        await self._act(Action.REJECT, agent_id)
+        await self._act(Action.REJECT, agent_id, "is rejected")
 
-    @rx.event
+    @allowed(Need.OPERATOR, owns="agent_id")
     async def quarantine(self, agent_id: str) -> None:
         """Stops an agent."""
-        await self._act(Action.QUARANTINE, agent_id)
+        self.quarantining = ""
+        await self._act(Action.QUARANTINE, agent_id, "is quarantined: its next call is refused")
 
-    @rx.event
+    @allowed(Need.OPERATOR, owns="agent_id")
     async def release(self, agent_id: str) -> None:
         """Ends a quarantine."""
-        await self._act(Action.RELEASE, agent_id)
+        await self._act(Action.RELEASE, agent_id, "is released")
 
-    @rx.event
+    @allowed(Need.OPERATOR, owns="agent_id")
+    async def rotate(self, agent_id: str) -> None:
+        """A new credential, shown until the dialog is closed."""
+        who = await self._principal()
+        made = await self._do(self._gateway.agents.rotate(who, agent_id))
+        if made is not None:
+            self._connect(agent_id, made.credential)
+
+    @allowed(Need.ADMIN)
+    async def set_owner(self, form: dict[str, str]) -> None:
+        """Whose agent it is."""
+        who, agent_id = await self._principal(), self.owner_of
+        self.owner_of = ""
+        owner = str(form.get("owner", "")).strip()
+        await self._do(
+            self._gateway.agents.set_owner(who, agent_id, owner),
+            f"{agent_id} belongs to {owner or 'nobody'}",
+        )
+
+    @allowed(Need.ADMIN)
+    async def create(self, form: dict[str, str]) -> None:
+        """An approved agent with a credential."""
+        who, agent_id = await self._principal(), str(form.get("agent_id", "")).strip()
+        made = await self._do(
+            self._gateway.agents.create(who, agent_id, str(form.get("owner", "")).strip())
+        )
+        if made is not None:
+            self.adding = False
+            self._connect(agent_id, made.credential)
+
+    @allowed(Need.VIEWER)
+    def add(self) -> None:
+        """Shows how to add an agent."""
+        self.adding = True
+
+    @allowed(Need.VIEWER)
     def choose(self, agent_id: str) -> None:
-        """Shows the commands for this agent."""
-        self.chosen = agent_id
+        """Shows how to run this agent."""
+        self._connect(str(agent_id)[:64], "")
 
-    @rx.event
-    def close(self, _open: bool) -> None:
-        """Takes the commands away."""
-        self.chosen = ""
+    @allowed(Need.ADMIN)
+    def ask_owner(self, agent_id: str) -> None:
+        """Asks for the owner of an agent."""
+        self.owner_of = str(agent_id)[:64]
 
-    async def _act(self, action: Action, agent_id: str, claim: str = "") -> None:
-        self.notice = ""
-        try:
-            await runtime.current().gateway.act(action, str(agent_id), str(claim))
-        except (Refused, Outage) as error:
-            self.notice = str(error)
-        await self._refresh()
+    @allowed(Need.OPERATOR, owns="agent_id")
+    def ask_quarantine(self, agent_id: str) -> None:
+        """Asks before an agent is stopped."""
+        self.quarantining = agent_id
 
-    async def _refresh(self) -> None:
-        """Shows what there is now; what is the same is not sent again."""
-        gateway = runtime.current().gateway
-        try:
-            found = await gateway.agents(self.status, self._after, _PAGE)
-            counts = dict(await gateway.counts())
-            self._well()
-        except (Refused, Outage) as error:
-            self._unwell(str(error))
-            return
-        rows = [_row(agent) for agent in found.agents]
-        following = routes.with_query(routes.AGENTS, status=self.status, after=found.following)
-        first = routes.with_query(routes.AGENTS, status=self.status)
-        shown: dict[str, object] = {
-            "rows": rows,
-            "counts": counts,
-            "next_href": following if found.following else "",
-            "first_href": first if self._after else "",
-        }
-        for name, value in shown.items():
-            if getattr(self, name) != value:
-                setattr(self, name, value)
+    @allowed(Need.VIEWER)
+    def close(self) -> None:
+        """Shuts every dialog, and forgets the credential."""
+        self.adding = False
+        self.chosen = self.owner_of = self.quarantining = self.credential = ""
+        self.snippets = {}
+
+    async def _act(self, action: Action, agent_id: str, done: str, claim: str = "") -> None:
+        who = await self._principal()
+        await self._do(self._gateway.agents.act(who, action, agent_id, claim), f"{agent_id} {done}")
+
+    def _connect(self, agent_id: str, credential: str) -> None:
+        self.chosen, self.credential = agent_id, credential
+        self.snippets = connecting.snippets(self._gateway.settings, agent_id, credential)
+
+    async def _show(self, who: Principal) -> None:
+        desk = self._gateway.agents
+        found = await desk.page(who, self.status, self.text, self._after, _PAGE)
+        same = {"status": self.status, "q": self.text}
+        following = routes.with_query(routes.AGENTS, **same, after=found.following)
+        self._put(
+            rows=list(map(_row, found.agents)),
+            counts=dict(await desk.counts(who)),
+            next_href=following if found.following else "",
+            first_href=routes.with_query(routes.AGENTS, **same) if self._after else "",
+        )
 
 
 def _row(agent: AgentView) -> AgentRow:
-    where = f", listening at {agent.claim_from}" if agent.claim_from else ""
     return AgentRow(
         agent_id=agent.agent_id,
         status=agent.status,
         owner=agent.owner,
-        created=texts.moment(agent.created_ms),
-        changed=texts.moment(agent.updated_ms),
+        updated_ms=agent.updated_ms,
         claim=agent.claim,
-        claim_text=f"Another registration waits since {texts.moment(agent.claim_ms)}{where}.",
-        calls=routes.with_query(routes.CALLS, agent=agent.agent_id),
+        claim_ms=agent.claim_ms,
+        claim_from=agent.claim_from,
+        changeable=agent.changeable,
+        href=routes.agent(agent.agent_id),
     )
 
 
@@ -135,91 +185,81 @@ def agents() -> rx.Component:
     """The page."""
     return page(
         "Agents",
-        notice(AgentsState.notice, AgentsState.dismiss),
-        rx.cond(
-            AgentsState.loaded,
-            rx.el.div(
-                rx.cond(AgentsState.rows.length() > 0, _table(), _nothing()),
-                _pager(),
-                _connect(),
-                id="loaded",
-                class_name="flex flex-col gap-5",
+        rx.el.div(
+            filter_bar(
+                pill("all", routes.AGENTS, AgentsState.status == ""), *map(_status_pill, STATUSES)
             ),
-            waiting(),
+            search_box(
+                routes.AGENTS, "q", AgentsState.text, "Find an agent", status=AgentsState.status
+            ),
+            class_name="mb-4 flex flex-wrap items-center justify-between gap-3",
         ),
-        beside=_filters(),
+        card(
+            data_table(
+                ("Agent", "Status", "Owner", "Changed", ""),
+                AgentsState.rows,
+                _agent,
+                loaded=AgentsState.loaded,
+                nothing=_nothing(),
+                label="Agents",
+            ),
+            pager(AgentsState.first_href, AgentsState.next_href),
+            class_name="",
+        ),
+        _adding(),
+        _connecting(),
+        _owner(),
+        confirm(
+            rx.Var.create("Quarantine ") + AgentsState.quarantining + "?",
+            "Its next call is refused, until it is released.",
+            opened=AgentsState.quarantining != "",
+            yes="Quarantine",
+            on_yes=AgentsState.quarantine(AgentsState.quarantining),
+            on_no=AgentsState.close,
+        ),
+        beside=button("Add an agent", AgentsState.add, "accent"),
     )
 
 
-def _filters() -> rx.Component:
-    return rx.el.div(
-        pill("all", routes.AGENTS, AgentsState.status == ""),
-        *(
-            pill(
-                rx.cond(
-                    AgentsState.counts.get(status, 0) > 0,
-                    f"{status} " + AgentsState.counts.get(status, 0).to_string(),
-                    status,
-                ),
-                routes.with_query(routes.AGENTS, status=status),
-                AgentsState.status == status,
-            )
-            for status in _STATUSES
-        ),
-        class_name="flex flex-wrap gap-2",
-    )
-
-
-def _table() -> rx.Component:
-    heads = ("Agent", "Status", "Owner", "Registered (UTC)", "Changed (UTC)", "")
-    return rx.table.root(
-        rx.table.header(rx.table.row(*(rx.table.column_header_cell(head) for head in heads))),
-        rx.table.body(rx.foreach(AgentsState.rows, _agent)),
-        variant="surface",
-        size="2",
-        id="agents",
+def _status_pill(status: str) -> rx.Component:
+    count = AgentsState.counts.get(status, 0)
+    return pill(
+        rx.cond(count > 0, f"{status} " + count.to_string(), status),
+        routes.with_query(routes.AGENTS, status=status),
+        AgentsState.status == status,
     )
 
 
 def _agent(row: rx.Var[AgentRow]) -> rx.Component:
-    return rx.table.row(
-        rx.table.row_header_cell(
-            rx.link(row.agent_id, href=row.calls, title="Its calls"),
-            rx.cond(row.claim != "", _claim(row)),
-        ),
-        rx.table.cell(_status(row.status)),
-        rx.table.cell(rx.cond(row.owner != "", row.owner, "–")),
-        rx.table.cell(row.created, class_name="whitespace-nowrap"),
-        rx.table.cell(row.changed, class_name="whitespace-nowrap"),
-        rx.table.cell(_actions(row)),
-        align="center",
-        custom_attrs={"data-agent": row.agent_id},
+    return line(
+        cell(link(row.agent_id, row.href), rx.cond(row.claim != "", _claim(row))),
+        cell(badge(row.status)),
+        cell(rx.cond(row.owner != "", row.owner, "–")),
+        cell(time_text(row.updated_ms)),
+        cell(_actions(row)),
+        key=row.agent_id,
+        agent=row.agent_id,
     )
-
-
-def _status(status: rx.Var[str]) -> rx.Component:
-    colors = rx.match(
-        status, ("approved", "green"), ("pending", "amber"), ("quarantined", "red"), "gray"
-    )
-    return rx.badge(status, color_scheme=colors)
 
 
 def _actions(row: rx.Var[AgentRow]) -> rx.Component:
+    agent_id = row.agent_id
+    approve = button("Approve", AgentsState.approve(agent_id, ""), "good")
+    decide = rx.match(
+        row.status,
+        ("pending", rx.fragment(approve, button("Reject", AgentsState.reject(agent_id)))),
+        ("approved", button("Quarantine", AgentsState.ask_quarantine(agent_id), "bad")),
+        ("quarantined", button("Release", AgentsState.release(agent_id), "warn")),
+        approve,
+    )
+    rotate = rx.cond(
+        (row.status == "approved") | (row.status == "pending"),
+        button("Rotate", AgentsState.rotate(agent_id), title="A new credential"),
+    )
     return rx.el.div(
-        rx.match(
-            row.status,
-            (
-                "pending",
-                rx.fragment(
-                    _button("Approve", AgentsState.approve(row.agent_id, ""), "green"),
-                    _button("Reject", AgentsState.reject(row.agent_id), "gray"),
-                ),
-            ),
-            ("approved", _button("Quarantine", AgentsState.quarantine(row.agent_id), "red")),
-            ("quarantined", _button("Release", AgentsState.release(row.agent_id), "amber")),
-            _button("Approve", AgentsState.approve(row.agent_id, ""), "green"),
-        ),
-        _button("Connect", AgentsState.choose(row.agent_id), "indigo"),
+        rx.cond(row.changeable, rx.fragment(decide, rotate)),
+        rx.cond(PageState.can_admin, button("Owner", AgentsState.ask_owner(agent_id))),
+        button("Connect", AgentsState.choose(agent_id)),
         class_name="flex justify-end gap-2",
     )
 
@@ -227,74 +267,124 @@ def _actions(row: rx.Var[AgentRow]) -> rx.Component:
 def _claim(row: rx.Var[AgentRow]) -> rx.Component:
     """A second registration without proof: the present one works on until this is decided."""
     return rx.el.div(
-        rx.el.span(row.claim_text),
-        _button("Hand over", AgentsState.approve(row.agent_id, row.claim), "amber"),
+        rx.el.span("Another registration waits since ", time_text(row.claim_ms)),
+        rx.cond(row.claim_from != "", rx.el.span("from ", row.claim_from)),
         rx.cond(
-            row.status == "approved",
-            _button("Refuse it", AgentsState.reject(row.agent_id), "gray"),
+            row.changeable,
+            rx.fragment(
+                button("Hand over", AgentsState.approve(row.agent_id, row.claim), "warn"),
+                rx.cond(
+                    row.status == "approved",
+                    button("Refuse it", AgentsState.reject(row.agent_id)),
+                ),
+            ),
         ),
-        class_name="mt-1 flex flex-wrap items-center gap-2 text-xs font-normal text-(--amber-11)",
+        class_name="mt-1 flex flex-wrap items-center gap-2 text-xs text-(--warn)",
     )
-
-
-def _button(text: str, event: rx.event.EventSpec, color: rx.Var[str] | str) -> rx.Component:
-    return rx.button(text, on_click=event, size="1", variant="soft", color_scheme=color)
 
 
 def _nothing() -> rx.Component:
     return rx.cond(
-        AgentsState.status == "",
+        (AgentsState.status == "") & (AgentsState.text == ""),
         empty(
             "bot",
             "No agent has registered yet",
             rx.el.p("Any program can be one, without a change. It shows up here, pending."),
-            rx.el.div(*_steps(_EXAMPLE, "copy-first"), class_name="w-full max-w-xl text-left"),
+            button("Add an agent", AgentsState.add, "accent"),
         ),
-        empty(
-            "list-filter",
-            "No agent has this status",
-            rx.link("Show all agents", href=routes.AGENTS),
-        ),
+        empty("list-filter", "No such agent", link("Show all agents", routes.AGENTS)),
     )
 
 
-def _pager() -> rx.Component:
-    return rx.el.div(
-        rx.cond(AgentsState.first_href != "", rx.link("First", href=AgentsState.first_href)),
-        rx.cond(AgentsState.next_href != "", rx.link("Next", href=AgentsState.next_href)),
-        class_name="flex justify-center gap-6 text-sm empty:hidden",
-    )
-
-
-def _connect() -> rx.Component:
-    """What to type for the agent that was chosen."""
-    return rx.dialog.root(
-        rx.dialog.content(
-            rx.dialog.title("Connect ", AgentsState.chosen),
-            rx.dialog.description(
-                "On the machine where it runs, and where you administer.", size="2"
+def _adding() -> rx.Component:
+    """Make one here, or run a program and approve it."""
+    return dialog(
+        "Add an agent",
+        "Any program can be an agent: its calls go through the proxy, without a change in it.",
+        rx.cond(
+            PageState.can_admin,
+            rx.el.form(
+                field(
+                    "Agent id",
+                    text_input("agent_id", required=True, max_length=63),
+                    "agent_id",
+                    hint="a-z, 0-9 and '-'. It is approved at once; without a policy, all of its "
+                    "calls are refused.",
+                ),
+                field(
+                    "Owner",
+                    text_input("owner", max_length=63),
+                    "owner",
+                    hint="The user who may change it; empty: admins alone.",
+                ),
+                rx.el.div(
+                    button("Close", AgentsState.close),
+                    button("Create", tone="accent", type="submit"),
+                    class_name="flex justify-end gap-2",
+                ),
+                on_submit=AgentsState.create,
             ),
-            rx.el.div(*_steps(AgentsState.chosen, "copy"), class_name="my-4"),
-            rx.dialog.close(rx.button("Close", variant="soft")),
-            id="connect",
+            rx.el.div(
+                rx.el.p("Run it on its machine. It registers, and waits here for approval:"),
+                code_block("amaze run --agent my-agent -- python agent.py", "copy-run"),
+                button("Close", AgentsState.close),
+                class_name="flex flex-col items-start gap-3 text-sm",
+            ),
         ),
-        open=AgentsState.chosen != "",
-        on_open_change=AgentsState.close,
+        opened=AgentsState.adding,
+        on_close=AgentsState.close,
+        name="add",
     )
 
 
-def _steps(name: rx.Var[str] | str, prefix: str) -> list[rx.Component]:
-    """`prefix` begins the ids of the copy buttons."""
-    steps = (
-        ("Run it; its calls go through the proxy", f"amaze run --agent {name} -- python agent.py"),
-        ("Say what it may do", f"amaze policy put {name} policy.yaml"),
-        ("Or create it beforehand, approved", f"amaze agents create {name} --policy policy.yaml"),
-    )
-    return [
-        rx.el.div(
-            rx.el.p(text, class_name=f"mb-1 text-xs {DIM}"),
-            snippet(command, f"{prefix}-{number}"),
+def _connecting() -> rx.Component:
+    """What to type for the agent that was chosen."""
+
+    def snippet(title: str, name: str) -> rx.Component:
+        return rx.el.div(
+            rx.el.p(title, class_name="mb-1 text-xs a-dim"),
+            code_block(AgentsState.snippets.get(name, ""), f"copy-{name}"),
             class_name="mb-3",
         )
-        for number, (text, command) in enumerate(steps, 1)
-    ]
+
+    return dialog(
+        rx.Var.create("Connect ") + AgentsState.chosen,
+        "On the machine where it runs.",
+        rx.cond(
+            AgentsState.credential != "",
+            rx.el.div(
+                rx.el.p(
+                    "The new credential, shown this once. Earlier ones end in ten minutes.",
+                    class_name="mb-1 text-xs text-(--warn)",
+                ),
+                code_block(AgentsState.credential, "copy-credential"),
+                class_name="mb-3",
+            ),
+        ),
+        snippet("Run it", "run"),
+        snippet("Or give it this environment", "environment"),
+        snippet("Or in compose", "compose"),
+        rx.el.div(button("Close", AgentsState.close), class_name="flex justify-end"),
+        opened=AgentsState.chosen != "",
+        on_close=AgentsState.close,
+        name="connect",
+    )
+
+
+def _owner() -> rx.Component:
+    return dialog(
+        rx.Var.create("Owner of ") + AgentsState.owner_of,
+        "The user who may see and change it; empty: admins alone.",
+        rx.el.form(
+            field("User name", text_input("owner", max_length=63), "owner"),
+            rx.el.div(
+                button("Cancel", AgentsState.close),
+                button("Save", tone="accent", type="submit"),
+                class_name="flex justify-end gap-2",
+            ),
+            on_submit=AgentsState.set_owner,
+        ),
+        opened=AgentsState.owner_of != "",
+        on_close=AgentsState.close,
+        name="owner-dialog",
+    )

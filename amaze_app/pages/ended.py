@@ -5,7 +5,6 @@ from __future__ import annotations
 import reflex as rx
 
 from amaze_app import routes
-from amaze_app.components.elements import CARD, DIM
 
 
 @rx.page(route=routes.ENDED, title="Signed out · aMaze")
@@ -13,14 +12,15 @@ def ended() -> rx.Component:
     """Says so, and leads to the login page (a page of its own: a plain link, not the router's)."""
     return rx.center(
         rx.el.div(
-            rx.el.h1("You are signed out", class_name="text-lg font-semibold text-(--gray-12)"),
-            rx.el.p("The session of this tab is over.", class_name=f"my-3 text-sm {DIM}"),
+            rx.el.h1("You are signed out", class_name="text-lg font-semibold"),
+            rx.el.p("The session of this tab is over.", class_name="my-3 text-sm a-dim"),
             rx.el.a(
                 "Sign in",
                 href=routes.LOGIN,
-                class_name="inline-block rounded-lg bg-(--accent-9) px-4 py-2 text-sm text-white",
+                class_name="a-button",
+                custom_attrs={"data-tone": "accent"},
             ),
-            class_name=f"{CARD} p-8 text-center",
+            class_name="a-card p-8 text-center",
         ),
-        class_name="min-h-screen bg-(--gray-1)",
+        class_name="min-h-screen bg-(--page) text-(--text)",
     )

@@ -1,5 +1,4 @@
-// The choice that the application keeps; without one, the style sheet follows the system.
+// The choice that the application keeps; without one, what the system prefers.
 const choice = localStorage.getItem("theme");
-if (choice === "dark" || choice === "light") {
-  document.documentElement.dataset.theme = choice;
-}
+const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+document.documentElement.classList.add(choice === "dark" || choice === "light" ? choice : system);

@@ -20,7 +20,8 @@ from amaze_app import build
 from amaze_proxy.store.embedded import EmbeddedValkey
 
 _FOREIGN = ("CERT", "CA_BUNDLE", "PROXY", "AMAZE_", "REFLEX_")
-_READY_S = 30.0
+_READY_S = 90.0
+PASSWORD = "a password of these tests"
 
 
 def _free_ports(count: int) -> list[int]:
@@ -40,6 +41,7 @@ class Platform:
     directory: Path
     valkey: EmbeddedValkey
     admin_key: str = field(default_factory=lambda: f"amk_{secrets.token_urlsafe(24)}")
+    people: set[str] = field(default_factory=set)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -89,11 +91,28 @@ class Platform:
         with httpx.Client(proxy=proxy, trust_env=False) as client:
             return client.get("http://nowhere.example/secret-plans")
 
-    def sign_in(self) -> str:
-        """The cookie of a new session."""
+    def person(self, role: str) -> str:
+        """The name of a user with this role and PASSWORD, made when it is asked for first."""
+        name = f"the-{role}"
+        if name not in self.people:
+            body = {"name": name, "role": role, "password": PASSWORD}
+            self._control("POST", "/auth/users", json=body)
+            self.people.add(name)
+        return name
+
+    def give(self, agent_id: str, owner: str) -> None:
+        """Makes an agent somebody's."""
+        self._control("PATCH", f"/agents/{agent_id}", json={"owner": owner})
+
+    def acts(self) -> Any:
+        """The newest records of what people have changed."""
+        return self._control("GET", "/agents/_admin/audit?limit=50").json()
+
+    def sign_in(self, role: str = "admin") -> str:
+        """The cookie of a new session of somebody with this role."""
         answer = httpx.post(
             f"{self.url}/login",
-            data={"key": self.admin_key},
+            data={"name": self.person(role), "password": PASSWORD},
             headers={"Origin": self.url},
             trust_env=False,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -12,31 +11,47 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from amaze_app.access import Access
-from amaze_app.attempts import ALLOWED, Attempts
 from amaze_app.door import Door
-from amaze_app.gateway import Outage, sha256
+from amaze_app.gateway import Outage, Principal, Refused, Role, TooOften
 from amaze_app.login.routes import front
-from amaze_app.sessions import Sessions
 
-KEY = "amk_of-this-test"
+PASSWORD = "the password of ann"
 URL = "http://ui.example"
 SAME = {"Origin": URL}
 
 
-class Keys:
-    """Stands for the gateway: which keys there are."""
+class Desk:
+    """Stands for the gateway's sessions: who may sign in, and who is in."""
 
     def __init__(self) -> None:
-        self.roles = {sha256(KEY): "admin", sha256("amk_viewer"): "viewer"}
+        self.open: dict[str, Principal] = {}
+        self.must_change = False
         self.down = False
+        self.wait = 0
 
-    async def role_of(self, key: str) -> str | None:
-        return await self.role_of_sha256(sha256(key))
-
-    async def role_of_sha256(self, key_sha256: str) -> str | None:
+    async def begin(self, name: str, password: str, address: str) -> str:
         if self.down:
             raise Outage("away")
-        return self.roles.get(key_sha256)
+        if self.wait:
+            raise TooOften(f"too many attempts: try again in {self.wait} s", self.wait)
+        if (name, password) != ("ann", PASSWORD):
+            raise Refused("name or password is wrong, or the account is disabled")
+        token = f"ams_{len(self.open)}"
+        self.open[token] = Principal(name, Role.ADMIN, address, token, self.must_change)
+        return token
+
+    async def find(self, token: str, address: str) -> Principal | None:
+        if self.down:
+            raise Outage("away")
+        return self.open.get(token)
+
+    async def end(self, who: Principal) -> None:
+        self.open.pop(who.session_sha256, None)
+
+    async def change_password(self, who: Principal, old: str, new: str) -> None:
+        if old != PASSWORD:
+            raise Refused("name or password is wrong")
+        self.open.clear()
 
 
 class Inner:
@@ -54,8 +69,8 @@ class Inner:
 
 
 @pytest.fixture
-def keys() -> Keys:
-    return Keys()
+def desk() -> Desk:
+    return Desk()
 
 
 @pytest.fixture
@@ -64,10 +79,10 @@ def inner() -> Inner:
 
 
 @pytest.fixture
-def door(keys: Keys, inner: Inner, tmp_path: Path) -> Door:
+def door(desk: Desk, inner: Inner, tmp_path: Path) -> Door:
     (tmp_path / "login.css").write_text("body {}")
-    access = Access(keys, Sessions())  # type: ignore[arg-type]
-    return Door(inner, front(access, Attempts(), tmp_path), access, "default-src 'self'")
+    access = Access(desk)  # type: ignore[arg-type]
+    return Door(inner, front(access, tmp_path), access, "default-src 'self'")
 
 
 @pytest.fixture
@@ -77,8 +92,9 @@ async def client(door: Door) -> AsyncIterator[httpx.AsyncClient]:
         yield made
 
 
-async def sign_in(client: httpx.AsyncClient, key: str = KEY, **more: Any) -> httpx.Response:
-    return await client.post("/login", data={"key": key}, headers=SAME, **more)
+async def sign_in(client: httpx.AsyncClient, password: str = PASSWORD) -> httpx.Response:
+    form = {"name": "ann", "password": password}
+    return await client.post("/login", data=form, headers=SAME)
 
 
 async def handshake(door: Door, **headers: str) -> str:
@@ -98,7 +114,7 @@ async def handshake(door: Door, **headers: str) -> str:
     return str(said[0]["type"])
 
 
-@pytest.mark.parametrize("path", ["/", "/agents", "/calls?agent=a", "/_upload", "/ping", "/x/../y"])
+@pytest.mark.parametrize("path", ["/", "/agents", "/agents?q=a", "/_upload", "/ping", "/x/../y"])
 async def test_without_a_session_everything_leads_to_the_login(
     client: httpx.AsyncClient, inner: Inner, path: str
 ) -> None:
@@ -109,7 +125,7 @@ async def test_without_a_session_everything_leads_to_the_login(
 
 async def test_health_login_and_its_files_are_open(client: httpx.AsyncClient) -> None:
     assert (await client.get("/health")).json() == {"status": "ok"}
-    assert "Admin API key" in (await client.get("/login")).text
+    assert "User name" in (await client.get("/login")).text
     assert (await client.get("/front/login.css")).text == "body {}"
     assert (await client.get("/front/../page.html")).status_code in (303, 404)
 
@@ -128,12 +144,12 @@ async def test_the_published_code_is_open_but_nothing_through_it(
 
 async def test_signing_in_and_out(client: httpx.AsyncClient, door: Door) -> None:
     answer = await sign_in(client)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/agents")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/overview")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=lax" in cookie
+    assert "SameSite=strict" in cookie
     assert "Secure" not in cookie
-    assert KEY not in cookie
+    assert PASSWORD not in cookie
     assert (await client.get("/agents")).text == "inside"
     assert (await client.get("/login")).status_code == 303
     session = f"amaze_session={client.cookies['amaze_session']}"
@@ -147,56 +163,69 @@ async def test_signing_in_and_out(client: httpx.AsyncClient, door: Door) -> None
 
 async def test_by_https_the_cookie_stays_there(client: httpx.AsyncClient) -> None:
     answer = await client.post(
-        "/login", data={"key": KEY}, headers={"Origin": "https://ui.example"}
+        "/login",
+        data={"name": "ann", "password": PASSWORD},
+        headers={"Origin": "https://ui.example"},
     )
     assert "Secure" in answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize(
-    "body", ["", "key=", "key=amk_wrong", "key=a&key=b", "k=1", "key=amk_viewer"]
+    "body",
+    ["", "name=ann", "name=ann&password=x", "name=ann&name=ann&password=x", "a=1&" * 9, "%ff=1"],
 )
-async def test_a_key_that_is_no_admin_key_opens_nothing(
-    client: httpx.AsyncClient, body: str
-) -> None:
-    answer = await client.post(
-        "/login",
-        content=body,
-        headers={**SAME, "Content-Type": "application/x-www-form-urlencoded"},
-    )
+async def test_what_is_wrong_opens_nothing(client: httpx.AsyncClient, body: str) -> None:
+    answer = await client.post("/login", content=body, headers=SAME)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
-    assert "not the admin API key" in answer.text
+    assert "Name or password is wrong" in answer.text
 
 
 async def test_a_form_without_an_end_is_not_read(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/login", content=f"key={KEY}&x={'x' * 5000}", headers=SAME)
-    assert answer.status_code == 403
+    body = f"name=ann&password={PASSWORD}&x={'x' * 5000}"
+    assert (await client.post("/login", content=body, headers=SAME)).status_code == 403
 
 
-async def test_attempts_are_limited_also_for_the_right_key(client: httpx.AsyncClient) -> None:
-    for _ in range(ALLOWED):
-        assert (await sign_in(client, "amk_wrong")).status_code == 403
+async def test_a_name_is_shown_again_as_text(client: httpx.AsyncClient) -> None:
+    form = {"name": '"><script>', "password": "x"}
+    assert "<script>" not in (await client.post("/login", data=form, headers=SAME)).text.replace(
+        '<script src="/front/theme.js">', ""
+    )
+
+
+async def test_who_guesses_waits(client: httpx.AsyncClient, desk: Desk) -> None:
+    desk.wait = 7
     answer = await sign_in(client)
-    assert answer.status_code == 429
-    assert 0 < int(answer.headers["retry-after"]) <= 60
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
 
 
-async def test_a_replaced_key_ends_its_sessions(client: httpx.AsyncClient, keys: Keys) -> None:
+async def test_a_password_that_was_made_opens_its_change_alone(
+    client: httpx.AsyncClient, desk: Desk, door: Door
+) -> None:
+    desk.must_change = True
     await sign_in(client)
-    held = keys.roles.pop(sha256(KEY))
-    assert (await client.get("/agents")).status_code == 303
-    keys.roles[sha256(KEY)] = held
-    assert (await client.get("/agents")).status_code == 303
+    assert (await client.get("/agents")).headers["location"] == "/password"
+    session = f"amaze_session={client.cookies['amaze_session']}"
+    assert await handshake(door, origin=URL, cookie=session) == "websocket.close"
+    assert "was made for you" in (await client.get("/password")).text
+    new = {"old": PASSWORD, "new": "another long one", "again": "another long one"}
+    for wrong in ({"again": "different"}, {"old": "x"}, {"new": PASSWORD, "again": PASSWORD}):
+        answer = await client.post("/password", data={**new, **wrong}, headers=SAME)
+        assert answer.status_code == 422
+    done = await client.post("/password", data=new, headers=SAME)
+    assert done.headers["location"] == "/login?changed=1"
+    assert desk.open == {}
+    assert (await client.get("/password")).headers["location"] == "/login"
 
 
 async def test_an_outage_opens_nothing_and_ends_nothing(
-    client: httpx.AsyncClient, keys: Keys
+    client: httpx.AsyncClient, desk: Desk
 ) -> None:
     await sign_in(client)
-    keys.down = True
+    desk.down = True
     assert (await client.get("/agents")).status_code == 303
     assert (await sign_in(client)).status_code == 503
-    keys.down = False
+    desk.down = False
     assert (await client.get("/agents")).text == "inside"
 
 

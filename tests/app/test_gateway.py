@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from amaze_app.gateway import ADMIN, Action, Gateway, Outage, Refused, open_gateway, sha256
-from amaze_proxy.control.keys import ensure_admin_key
-from amaze_proxy.history.agents import Endpoints
-from amaze_proxy.history.bundle import open_history
+from amaze_app.gateway import Gateway, Outage, Principal, Refused, Role, open_gateway
+from amaze_app.gateway.agents import Action
+from amaze_app.gateway.audit import STRANGERS
+from amaze_proxy.control.console import Endpoints, Filter
 from amaze_proxy.installation import prepare
 from amaze_proxy.settings import Settings
 from amaze_proxy.store.embedded import EmbeddedValkey
 
-KEY = "amk_for-these-tests-only"
+PASSWORD = "a password of these tests"
+ADMIN = Principal("root", Role.ADMIN, "192.0.2.1", "s")
+VIEWER = Principal("eve", Role.VIEWER, "192.0.2.1", "s")
+OPERATOR = Principal("ann", Role.OPERATOR, "192.0.2.1", "s")
+POLICY = "schema: amaze/v1\n"
 
 
 @pytest.fixture
@@ -27,95 +31,112 @@ def settings(tmp_path: Path, own_valkey: EmbeddedValkey) -> Settings:
 
 @pytest.fixture
 async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    history = await open_history(f"sqlite:///{settings.data_dir / 'history.db'}")
-    await ensure_admin_key(history, KEY)
-    await history.close()
     async with open_gateway(settings) as opened:
+        people = opened.users._services.people
+        for who in (ADMIN, VIEWER, OPERATOR):
+            await people.create(who.name, who.role, PASSWORD)
         yield opened
 
 
-async def _register(gateway: Gateway, agent_id: str) -> None:
-    registration = gateway._services.registration
-    await registration.register(
+async def _register(gateway: Gateway, agent_id: str, owner: str = "") -> None:
+    services = gateway.agents._services
+    await services.registration.register(
         agent_id, Endpoints("127.0.0.1", 9, "", 0), enroll_key=None, bearer=None
     )
+    if owner:
+        await gateway.agents.set_owner(ADMIN, agent_id, owner)
 
 
-async def _statuses(gateway: Gateway) -> dict[str, str]:
-    page = await gateway.agents("", "", 10)
+async def _statuses(gateway: Gateway, who: Principal = ADMIN) -> dict[str, str]:
+    page = await gateway.agents.page(who)
     return {agent.agent_id: agent.status for agent in page.agents}
 
 
-async def test_keys(gateway: Gateway) -> None:
-    assert await gateway.role_of(KEY) == ADMIN
-    assert await gateway.role_of_sha256(sha256(KEY)) == ADMIN
-    assert await gateway.role_of("amk_another") is None
-    assert await gateway.role_of_sha256(sha256("amk_another")) is None
+async def test_a_session_of_the_platform(gateway: Gateway) -> None:
+    token = await gateway.sessions.begin("ann", PASSWORD, "192.0.2.1")
+    who = await gateway.sessions.find(token, "192.0.2.7")
+    assert who is not None
+    assert (who.name, who.role, who.address) == ("ann", Role.OPERATOR, "192.0.2.7")
+    await gateway.sessions.end(who)
+    assert await gateway.sessions.find(token, "") is None
+    with pytest.raises(Refused, match="wrong"):
+        await gateway.sessions.begin("ann", "x", "192.0.2.1")
 
 
-async def test_an_agent_s_life(gateway: Gateway) -> None:
+async def test_an_agent_s_life_is_written_down(gateway: Gateway) -> None:
     await _register(gateway, "a")
-    assert await _statuses(gateway) == {"a": "pending"}
     for action, status in (
         (Action.REJECT, "rejected"),
         (Action.APPROVE, "approved"),
         (Action.QUARANTINE, "quarantined"),
         (Action.RELEASE, "approved"),
     ):
-        await gateway.act(action, "a")
+        await gateway.agents.act(ADMIN, action, "a")
         assert await _statuses(gateway) == {"a": status}
-    assert (await gateway.counts())["approved"] == 1
+    assert (await gateway.agents.counts(ADMIN))["approved"] == 1
+    acts = await gateway.audit.newest(ADMIN)
+    assert [one.tool for one in acts[:2]] == ["agents.release", "agents.release"]
+    assert (acts[0].caller, acts[0].status, acts[0].target) == ("root", 200, "agents/a")
+    assert '"approved"' in acts[0].output
 
 
-async def test_a_waiting_registration_is_handed_over_by_its_name(gateway: Gateway) -> None:
-    await _register(gateway, "a")
-    await gateway.act(Action.APPROVE, "a")
-    await _register(gateway, "a")
-    (agent,) = (await gateway.agents("", "", 10)).agents
-    assert (agent.status, agent.claim_from) == ("approved", "127.0.0.1:9")
-    with pytest.raises(Refused, match="does not wait"):
-        await gateway.act(Action.APPROVE, "a", "another")
-    await gateway.act(Action.APPROVE, "a", agent.claim)
-    (agent,) = (await gateway.agents("", "", 10)).agents
-    assert agent.claim == ""
+async def test_a_credential_is_not_written_down(gateway: Gateway) -> None:
+    made = await gateway.agents.create(ADMIN, "b")
+    assert made.credential not in repr(made)
+    assert made.credential not in repr(await gateway.audit.newest(ADMIN))
 
 
-async def test_pages(gateway: Gateway) -> None:
+async def test_who_sees_what(gateway: Gateway) -> None:
+    await _register(gateway, "hers", "ann")
+    await _register(gateway, "others")
+    assert set(await _statuses(gateway, OPERATOR)) == {"hers"}
+    assert set(await _statuses(gateway, VIEWER)) == {"hers", "others"}
+    assert sum((await gateway.agents.counts(OPERATOR)).values()) == 1
+    for forbidden in (
+        gateway.agents.get(OPERATOR, "others"),
+        gateway.agents.act(OPERATOR, Action.APPROVE, "others"),
+        gateway.agents.rotate(OPERATOR, "others"),
+        gateway.agents.act(VIEWER, Action.APPROVE, "hers"),
+        gateway.agents.create(OPERATOR, "new"),
+        gateway.policies.current(OPERATOR, "others"),
+        gateway.policies.save(OPERATOR, "others", POLICY),
+        gateway.policies.save(VIEWER, "hers", POLICY),
+        gateway.statistics.agent(OPERATOR, "others", "24h"),
+        gateway.users.page(OPERATOR),
+        gateway.users.create(VIEWER, "x", "admin"),
+        gateway.mcp.create(OPERATOR, "files", "http://127.0.0.1:9/mcp"),
+        gateway.llms.create(VIEWER, "own-llm", "http://127.0.0.1:9", "openai"),
+        gateway.audit.newest(OPERATOR),
+        gateway.audit.verify(OPERATOR),
+        gateway.audit.newest(OPERATOR, STRANGERS),
+        gateway.keys.create(VIEWER, "x", "admin"),
+    ):
+        with pytest.raises(Refused):
+            await forbidden
+    await gateway.agents.act(OPERATOR, Action.APPROVE, "hers")
+    assert await gateway.statistics.each(OPERATOR, ("hers", "others"), "24h") == {}
+    assert (await gateway.traces.page(OPERATOR, Filter())).traces == ()
+
+
+async def test_pages_and_search(gateway: Gateway) -> None:
     for agent_id in ("a", "b", "c"):
         await _register(gateway, agent_id)
-    first = await gateway.agents("", "", 2)
+    first = await gateway.agents.page(ADMIN, limit=2)
     assert [agent.agent_id for agent in first.agents] == ["a", "b"]
-    last = await gateway.agents("", first.following, 2)
+    last = await gateway.agents.page(ADMIN, after=first.following, limit=2)
     assert ([agent.agent_id for agent in last.agents], last.following) == (["c"], "")
-    assert (await gateway.agents("approved", "", 2)).agents == ()
+    found = await gateway.agents.page(ADMIN, text=" B ")
+    assert [agent.agent_id for agent in found.agents] == ["b"]
 
 
-@pytest.mark.parametrize("agent_id", ["nobody", "", "../x", "A B"])
-async def test_what_cannot_be_done_says_why(gateway: Gateway, agent_id: str) -> None:
-    with pytest.raises(Refused):
-        await gateway.act(Action.APPROVE, agent_id)
-
-
-async def test_calls_of_what_is_no_agent_are_refused(gateway: Gateway) -> None:
-    assert await gateway.newest("", 5) == ()
-    assert await gateway.newest("_unknown", 5) == ()
-    with pytest.raises(Refused):
-        await gateway.newest("no agent", 5)
-
-
-async def test_without_a_store_changes_are_kept_and_reads_are_an_outage(
-    gateway: Gateway, own_valkey: EmbeddedValkey
-) -> None:
+async def test_marks_move_with_what_changes(gateway: Gateway) -> None:
+    before = await gateway.marks()
     await _register(gateway, "a")
-    own_valkey.stop()
-    with pytest.raises(Refused, match="saved but not yet in force"):
-        await gateway.act(Action.QUARANTINE, "a")
-    with pytest.raises(Outage):
-        await gateway.newest("a", 5)
-    with pytest.raises(Outage):
-        async for _ in gateway.follow(0):
-            pass
-    assert await _statuses(gateway) == {"a": "quarantined"}
+    after = await gateway.marks()
+    assert {one for one in before if before[one] != after[one]} == {"agents"}
+    await gateway.llms.create(ADMIN, "own-llm", "http://127.0.0.1:9", "openai")
+    last = await gateway.marks()
+    assert {one for one in after if after[one] != last[one]} == {"registry"}
 
 
 async def test_without_a_store_it_does_not_open(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_health_is_open(platform: Platform) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-@pytest.mark.parametrize("path", ["/agents", "/calls", "/ended"])
+@pytest.mark.parametrize("path", ["/overview", "/agents", "/ended"])
 def test_a_session_opens_the_pages(platform: Platform, path: str) -> None:
     headers = {"Cookie": platform.sign_in()}
     answer = httpx.get(f"{platform.url}{path}", headers=headers, trust_env=False)
@@ -45,7 +45,7 @@ def test_a_session_opens_the_pages(platform: Platform, path: str) -> None:
 
 
 def test_the_login_page_comes_with_all_that_it_loads(platform: Platform) -> None:
-    for name in ("login.css", "theme.js", "icon.svg"):
+    for name in ("login.css", "tokens.css", "theme.js", "icon.svg"):
         assert httpx.get(f"{platform.url}/front/{name}", trust_env=False).status_code == 200
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import socket
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,20 +13,16 @@ from typing import Any
 
 import httpx
 import pytest
+from reflex_base.registry import RegistrationContext
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
 
-from amaze_app import places
+import amaze_app.app
+from amaze_app import gate
+from amaze_app.gateway import Need
 from tests.app.conftest import Platform, until
 
 _ROOT_STATE = "reflex___state____state"
-_LIST_HANDLERS = """
-import json, amaze_app.app
-from reflex_base.registry import RegistrationContext
-print(json.dumps(sorted(RegistrationContext.get().event_handlers)))
-"""
-
-
 _UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -117,43 +113,33 @@ def opened(platform: Platform, **headers: str) -> Iterator[Tab]:
         tab.close()
 
 
-@pytest.fixture(scope="session")
-def handlers(built: None) -> list[str]:
-    """Every handler that a browser can name, those of Reflex too."""
-    found = subprocess.run(
-        [sys.executable, "-c", _LIST_HANDLERS],
-        cwd=places.ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    names: list[str] = json.loads(found.stdout.splitlines()[-1])
-    assert any(name.endswith("agents_state.approve") for name in names)
-    assert any(name.endswith(".setvar") for name in names)
-    return names
+assert amaze_app.app.app
+HANDLERS = sorted(RegistrationContext.get().event_handlers)
+"""Every handler that a browser can name, those of Reflex too."""
 
 
 def _payload(name: str, agent_id: str) -> dict[str, Any]:
-    """Arguments that would do the most harm."""
+    """Arguments that would do the most harm, for a handler of any page: whatever it is called."""
     match name.rpartition(".")[2]:
         case "setvar":
             return {"var_name": "notice", "value": agent_id}
-        case "approve":
-            return {"agent_id": agent_id, "claim": ""}
-        case "reject" | "quarantine" | "release" | "choose":
-            return {"agent_id": agent_id}
         case "set_is_hydrated":
             return {"value": True}
-        case "close":
-            return {"_open": False}
         case "hydrate_and_load":
             return {"vars": {}, "hashes": {}}
         case "update_vars_internal":
             return {"vars": {f"{_ROOT_STATE}.is_hydrated_rx_state_": True}}
         case "handle_frontend_exception":
             return {"info": "x", "component_stack": "y"}
-        case _:
-            return {}
+    named = {"agent_id": agent_id, "claim": "", "form": {"agent_id": f"{agent_id}-more"}}
+    method = rule_owner(name)
+    return {one: named.get(one, agent_id) for one in inspect.signature(method).parameters}.copy()
+
+
+def rule_owner(name: str) -> Callable[..., Any]:
+    """The function of a handler of ours, without its state."""
+    handler = RegistrationContext.get().event_handlers[name].handler
+    return functools.partial(handler.fn, None)
 
 
 def test_without_a_session_there_is_no_socket(platform: Platform) -> None:
@@ -180,19 +166,17 @@ def test_with_a_session_the_page_is_filled(platform: Platform, new_agent_id: str
         assert "amaze_session" not in json.dumps(tab.updates)
 
 
-def test_no_handler_runs_without_a_session(
-    platform: Platform, handlers: list[str], new_agent_id: str
-) -> None:
+def test_no_handler_runs_without_a_session(platform: Platform, new_agent_id: str) -> None:
     platform.register(new_agent_id)
     cookie = platform.sign_in()
     with opened(platform, Cookie=cookie) as tab:
         # the socket was let in, and its first event comes when the session is over
         _sign_out(platform, cookie)
         tab.connect("/agents")
-        for name in handlers:
+        for name in HANDLERS:
             tab.send(name, "/agents", **_payload(name, new_agent_id))
         tab.ask()
-        until(lambda: tab.ask() or len(_redirects(tab)) >= len(handlers))
+        until(lambda: tab.ask() or len(_redirects(tab)) >= len(HANDLERS))
         # the push that empties the tab of an ended session may come in between: defaults, no more
         told = json.dumps(tab.updates)
         assert new_agent_id not in told
@@ -218,6 +202,76 @@ def test_signing_out_empties_the_tab(platform: Platform, new_agent_id: str) -> N
         tab.ask()
         assert later not in json.dumps(tab.updates)
         assert len(tab.deltas()) == before
+
+
+def _ours(name: str) -> bool:
+    method = RegistrationContext.get().event_handlers[name].handler.fn
+    return str(method.__module__).startswith("amaze_app")
+
+
+def test_every_handler_of_ours_says_who_may_call_it() -> None:
+    silent = [name for name in HANDLERS if _ours(name) and gate.rule_of(name) is None]
+    assert silent == []
+    for name in HANDLERS:
+        rule = gate.rule_of(name)
+        if rule is not None and rule.owns:
+            assert rule.owns in inspect.signature(rule_owner(name)).parameters
+
+
+def test_reflex_s_own_handlers_are_shut_but_those_that_open_a_page() -> None:
+    opened = {name for name in HANDLERS if not _ours(name) and gate.rule_of(name) is not None}
+    assert opened == gate.OF_REFLEX
+    assert not any(name.endswith((".setvar", ".update_vars_internal")) for name in opened)
+    assert gate.rule_of("no.such.handler") is None
+
+
+def test_a_viewer_changes_nothing_whatever_is_sent(platform: Platform, new_agent_id: str) -> None:
+    platform.register(new_agent_id)
+    _nothing_changes(platform, "viewer", new_agent_id)
+
+
+def test_an_operator_changes_nothing_that_is_another_s(
+    platform: Platform, new_agent_id: str
+) -> None:
+    platform.register(new_agent_id)
+    told = _nothing_changes(platform, "operator", new_agent_id)
+    pages = [update for update in told if new_agent_id in json.dumps(update.get("delta"))]
+    assert all("rows_rx_state_" not in json.dumps(update) for update in pages)
+
+
+def test_an_operator_decides_on_an_agent_of_theirs(platform: Platform, new_agent_id: str) -> None:
+    platform.register(new_agent_id)
+    platform.give(new_agent_id, platform.person("operator"))
+    approve = next(name for name in HANDLERS if name.endswith("agents_state.approve"))
+    with opened(platform, Cookie=platform.sign_in("operator")) as tab:
+        tab.connect("/agents")
+        tab.send(approve, "/agents", agent_id=new_agent_id, claim="")
+        until(lambda: platform.agent(new_agent_id)["status"] == "approved")
+    begun = next(one for one in platform.acts() if one["target"] == f"agents/{new_agent_id}")
+    assert (begun["caller"], begun["tool"]) == ("the-operator", "agents.approve")
+    assert "web UI" in begun["session_id"]
+
+
+def _nothing_changes(platform: Platform, role: str, agent_id: str) -> list[dict[str, Any]]:
+    before = _changes(platform)
+    with opened(platform, Cookie=platform.sign_in(role)) as tab:
+        tab.connect("/agents")
+        for name in HANDLERS:
+            rule = gate.rule_of(name)
+            tab.send(name, "/agents", **_payload(name, agent_id))
+            if rule is not None and rule.need is Need.ADMIN:
+                tab.send(name, "/agents", **{**_payload(name, agent_id), "agent_id": ["x"]})
+        tab.ask()
+        updates = tab.updates
+    assert platform.agent(agent_id)["status"] == "pending"
+    assert _changes(platform) == before
+    return updates
+
+
+def _changes(platform: Platform) -> list[str]:
+    """What people have done, but for signing in and making the accounts of these tests."""
+    passing = ("auth.login", "users.create")
+    return [one["decision_id"] for one in platform.acts() if one["tool"] not in passing]
 
 
 def test_a_message_that_is_too_long_ends_the_socket(platform: Platform) -> None:

@@ -1,0 +1,50 @@
+"""Numbers as people read them. Pure."""
+
+from __future__ import annotations
+
+_UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
+
+
+def count(number: int) -> str:
+    """`12,345`."""
+    return f"{number:,}"
+
+
+def short(number: float) -> str:
+    """`950`, `12.3k`, `4.5M`: for cards and axes."""
+    for unit, letter in _UNITS:
+        if abs(number) >= unit:
+            return f"{number / unit:.1f}".removesuffix(".0") + letter
+    return f"{number:,.1f}".removesuffix(".0")
+
+
+def cost(microusd: int) -> str:
+    """`$0.0042`: as many digits as it takes to be more than nothing; `$0` for 0."""
+    if not microusd:
+        return "$0"
+    dollars = microusd / 1_000_000
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.6f}".rstrip("0")
+
+
+def duration(ms: float | None) -> str:
+    """`3.2 ms`, `48 ms`, `1.7 s`, `2 min 5 s`; `–` for None."""
+    if ms is None:
+        return "–"
+    if ms >= 60_000:
+        minutes, seconds = divmod(round(ms / 1000), 60)
+        return f"{minutes} min {seconds} s"
+    if ms >= 1000:
+        return f"{ms / 1000:.1f} s"
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+
+
+def tokens(sent: int, received: int, estimated: bool = False) -> str:
+    """`1,200 / 80`, with `~` where they are an estimate; `–` when there are none."""
+    if not sent and not received:
+        return "–"
+    return f"{'~' if estimated else ''}{sent:,} / {received:,}"
+
+
+def share(part: float, whole: float) -> str:
+    """`12.5 %`; `–` of nothing."""
+    return f"{100 * part / whole:.1f}".removesuffix(".0") + " %" if whole else "–"

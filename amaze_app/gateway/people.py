@@ -1,0 +1,250 @@
+"""Sessions, users and API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from amaze_app.gateway.desk import Deed, Desk
+from amaze_app.gateway.principal import Need, Principal, Role
+from amaze_app.gateway.refusals import Refused, told
+from amaze_proxy.control.access_keys import KeyWish
+from amaze_proxy.control.acts import Act, Outcome
+from amaze_proxy.control.api import keys, users
+from amaze_proxy.control.console import AccessKey, Account
+from amaze_proxy.control.errors import SignInRefused
+from amaze_proxy.control.people import Made, Wish, check_user_name
+
+ROLES = tuple(map(str, Role))
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """A user as others see them; times in milliseconds since the epoch."""
+
+    name: str
+    role: str
+    disabled: bool
+    must_change: bool
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A user and the password that was made for them ("": none was), to be shown this once."""
+
+    user: UserView
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """An API key without its secret; `expires_ms` 0: no end is set."""
+
+    key_id: str
+    prefix: str
+    user: str
+    label: str
+    role: str
+    scope: tuple[str, ...]
+    created_ms: int
+    expires_ms: int
+
+
+class SessionDesk(Desk):
+    """Signing in and out. All methods raise Refused, TooOften and Outage."""
+
+    async def begin(self, name: str, password: str, address: str) -> str:
+        """The token of a new session; recorded, as is a refusal."""
+        with told():
+            try:
+                token, account = await self._services.people.sign_in(name, password, address)
+            except SignInRefused:
+                await self._note(_claimed(name), address, Outcome(401, error="sign-in-refused"))
+                raise
+            try:
+                await self._note(account.name, address, Outcome(200))
+            except BaseException:  # nobody is in whom the log does not know
+                await self._services.sessions.end(token.sha256)
+                raise
+        return token.text
+
+    async def find(self, token: str, address: str) -> Principal | None:
+        """Whose session it is, while it lasts."""
+        if not token:
+            return None
+        with told():
+            found = await self._services.sessions.find(token)
+        if found is None:
+            return None
+        account, sha256 = found.account, found.session.sha256
+        return Principal(account.name, Role(account.role), address, sha256, account.must_change)
+
+    async def end(self, who: Principal) -> None:
+        """Signs out; every tab of the session is shut at its next event or push."""
+        with told():
+            await self._services.sessions.end(who.session_sha256)
+
+    async def change_password(self, who: Principal, old: str, new: str) -> None:
+        """Ends all sessions of the person, this one too."""
+        with told():
+            await self._act(
+                who,
+                Deed("auth.password", "password"),
+                lambda: self._services.people.change_password(who.name, old, new, who.address),
+            )
+
+    async def _note(self, name: str, address: str, outcome: Outcome) -> None:
+        act = Act(name, "password, web UI", address, "auth.login", "session", "UI", "")
+        await self._services.acts.note(act, outcome)
+
+
+class UserDesk(Desk):
+    """All methods raise Refused and Outage."""
+
+    async def page(self, who: Principal, after: str = "", limit: int = 100) -> tuple[UserView, ...]:
+        """At most `limit` users by name, those after `after`."""
+        self._needs(who, Need.READER)
+        with told():
+            return tuple(map(_user, await self._services.people.page(after, limit)))
+
+    async def create(self, who: Principal, name: str, role: str) -> NewPassword:
+        """A user, with a password that must be changed."""
+        wanted = _role(role)
+        people = self._services.people
+        return await self._make(who, "create", name, lambda: people.create(name, wanted))
+
+    async def change(
+        self,
+        who: Principal,
+        name: str,
+        role: str | None = None,
+        disabled: bool | None = None,
+        reset_password: bool = False,
+    ) -> NewPassword:
+        """Role, lock or password of a user; None leaves as it is."""
+        wish = Wish(None if role is None else _role(role), disabled, reset_password)
+        people = self._services.people
+        return await self._make(who, "change", name, lambda: people.change(name, wish))
+
+    async def delete(self, who: Principal, name: str) -> None:
+        """The user, their sessions and keys."""
+        self._needs(who, Need.ADMIN)
+        with told():
+            await self._act(
+                who, self._deed("delete", name), lambda: self._services.people.delete(name)
+            )
+
+    async def _make(
+        self, who: Principal, what: str, name: str, do: Callable[[], Awaitable[Made]]
+    ) -> NewPassword:
+        self._needs(who, Need.ADMIN)
+        with told():
+            made = await self._act(who, self._deed(what, name), do)
+        return NewPassword(_user(made.account), made.password or "")
+
+    def _deed(self, what: str, name: str) -> Deed:
+        async def look() -> object:
+            return users.view(await self._services.people.get(name))
+
+        return Deed(f"users.{what}", f"users/{name}", look)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """An API key with its secret, to be shown this once."""
+
+    key: KeyView
+    secret: str = field(repr=False)
+
+
+class KeyDesk(Desk):
+    """Everybody's own keys; all keys for an admin. All methods raise Refused and Outage."""
+
+    async def page(self, who: Principal, after: str = "", limit: int = 100) -> tuple[KeyView, ...]:
+        """At most `limit` keys by id, those after `after`."""
+        self._needs(who, Need.VIEWER)
+        with told():
+            found = await self._services.access_keys.page(_whose(who), after, limit)
+        return tuple(map(_key, found))
+
+    async def create(
+        self,
+        who: Principal,
+        label: str,
+        role: str,
+        scope: tuple[str, ...] = (),
+        lasts_days: int = 0,
+    ) -> NewKey:
+        """A key of who asks, of at most their role; `scope`: agents (empty: all of theirs)."""
+        self._needs(who, Need.VIEWER)
+        if not 0 <= lasts_days <= 3650:
+            raise Refused("a key lasts 1 to 3650 days, or 0 for until it is revoked")
+        wish = KeyWish(who.name, label.strip()[:100], _role(role), scope, lasts_days * _DAY_MS)
+        most = who.role
+        with told():
+            key, secret = await self._act(
+                who,
+                Deed("keys.create", "api-keys"),
+                lambda: self._services.access_keys.create(wish, most),
+            )
+        return NewKey(_key(key), secret.text)
+
+    async def revoke(self, who: Principal, key_id: str) -> None:
+        """The key works no more."""
+        self._needs(who, Need.VIEWER)
+
+        async def look() -> object:
+            return keys.view(await self._services.access_keys.get(key_id, _whose(who)))
+
+        with told():
+            await self._act(
+                who,
+                Deed("keys.revoke", f"api-keys/{key_id}", look),
+                lambda: self._services.access_keys.revoke(key_id, _whose(who)),
+            )
+
+
+def _claimed(name: str) -> str:
+    """A name as it may be written down: people type their password there by mistake."""
+    try:
+        return check_user_name(name)
+    except ValueError:
+        return "?"
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise Refused(f"the role must be one of {', '.join(ROLES)}") from None
+
+
+def _whose(who: Principal) -> str:
+    return "" if who.role is Role.ADMIN else who.name
+
+
+def _user(account: Account) -> UserView:
+    return UserView(
+        name=account.name,
+        role=account.role,
+        disabled=account.disabled,
+        must_change=account.must_change,
+        created_ms=account.created_ms,
+        updated_ms=account.updated_ms,
+    )
+
+
+def _key(key: AccessKey) -> KeyView:
+    return KeyView(
+        key_id=key.key_id,
+        prefix=key.prefix,
+        user=key.account,
+        label=key.label,
+        role=key.role,
+        scope=key.scope,
+        created_ms=key.created_ms,
+        expires_ms=key.expires_ms,
+    )
