@@ -13,13 +13,12 @@ from itertools import chain
 from amaze_proxy.policy.budget import Over, reserve
 from amaze_proxy.policy.decision import Decision, Effect, Limit, Obligations, Reason
 from amaze_proxy.policy.graph import Misstep, step
-from amaze_proxy.policy.model import OnBreach, Policy
+from amaze_proxy.policy.model import Policy
 from amaze_proxy.policy.obligations import obligations
 from amaze_proxy.policy.request import AccessRequest, DiscoveryCall
-from amaze_proxy.policy.rules import Finding, due_steps, findings
+from amaze_proxy.policy.rules import Finding, due_steps, findings, waived
 from amaze_proxy.policy.usage import Charge, Measure, Usage
 
-_BUDGET = (Reason.BUDGET_EXCEEDED, Reason.RATE_LIMIT_EXCEEDED)
 _NO_CHARGE = Charge()
 
 
@@ -64,7 +63,7 @@ def _decide(
 
 
 def _verdict(against: tuple[Finding, ...], policy: Policy, duty: Obligations) -> Decision:
-    blocking = [one for one in against if one.firm or not _waived(one.reason, policy)]
+    blocking = [one for one in against if one.firm or not waived(one.reason, policy)]
     alerts = tuple(dict.fromkeys(one.reason for one in against if one not in blocking))
     first = next((one for one in blocking if one.firm or not duty.shadow), None)
     if first is not None:
@@ -78,11 +77,6 @@ def _verdict(against: tuple[Finding, ...], policy: Policy, duty: Obligations) ->
         would_deny=blocking[0].reason if blocking else None,
         obligations=duty,
     )
-
-
-def _waived(reason: Reason, policy: Policy) -> bool:
-    rule = policy.on_budget_exceeded if reason in _BUDGET else policy.on_violation
-    return rule is OnBreach.ALLOW
 
 
 def _late_findings(duty: Obligations, usage: Usage, charge: Charge) -> Iterator[Finding]:

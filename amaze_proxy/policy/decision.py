@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MCP_NOT_ALLOWED = "mcp-not-allowed"
     TOOL_NOT_ALLOWED = "tool-not-allowed"
     ARGUMENT_NOT_ALLOWED = "argument-not-allowed"
+    TOOL_CHANGED = "tool-changed"
     LLM_NOT_ALLOWED = "llm-not-allowed"
     HOST_NOT_ALLOWED = "host-not-allowed"
     GRAPH_VIOLATION = "graph_violation"

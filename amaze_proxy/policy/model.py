@@ -46,6 +46,7 @@ __all__ = [
     "Enforcement",
     "Mode",
     "OnBreach",
+    "OnToolChange",
     "Policy",
     "PolicyError",
     "Problem",
@@ -64,6 +65,11 @@ __all__ = [
 class OnBreach(StrEnum):
     BLOCK = "block"
     ALLOW = "allow"  # let it pass; an alert is written either way
+
+
+class OnToolChange(StrEnum):
+    ALERT = "alert"  # let it pass; an alert is written
+    DENY = "deny"
 
 
 class Mode(StrEnum):
@@ -160,6 +166,9 @@ class Policy(Strict):
 
     tool_rules: dict[MemberName, dict[str, ArgumentRule]] = Field(
         default_factory=dict, description="{tool or server/tool: {argument: rule}}"
+    )
+    on_tool_change: OnToolChange = Field(
+        OnToolChange.ALERT, description="an MCP tool that is not what an operator has accepted"
     )
     allowed_resources: tuple[ScopedGlob, ...] = Field(
         (), description="server/pattern of the URIs of MCP resources"

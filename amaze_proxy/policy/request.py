@@ -30,11 +30,13 @@ class LlmCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """An MCP `tools/call` of `tool` on the registered `server`."""
+    """An MCP `tools/call` of `tool` on the registered `server`. `changed`: the tool is not, or
+    not any more, what an operator has accepted."""
 
     server: str
     tool: str
     arguments: Mapping[str, object]
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

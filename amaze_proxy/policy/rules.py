@@ -13,7 +13,7 @@ from amaze_proxy.policy.argument import MISSING
 from amaze_proxy.policy.decision import GraphMove, Reason
 from amaze_proxy.policy.graph import GraphCall, call_type, governs, move
 from amaze_proxy.policy.ids import host_matches
-from amaze_proxy.policy.model import Policy, UnknownPrice
+from amaze_proxy.policy.model import OnBreach, OnToolChange, Policy, UnknownPrice
 from amaze_proxy.policy.names import (
     climbs,
     covers,
@@ -65,6 +65,7 @@ def findings(request: AccessRequest, policy: Policy, due: GraphMove | None) -> I
             yield from _llm_terms(resource, policy)
         case ToolCall():
             yield from _peer(resource, policy, due, _tool_list(resource, policy))
+            yield from _change(resource)
             yield from _arguments(resource, policy)
         case AgentCall():
             yield from _callers(resource, request.agent_id)
@@ -85,6 +86,17 @@ def findings(request: AccessRequest, policy: Policy, due: GraphMove | None) -> I
             pass
         case _:
             assert_never(resource)
+
+
+def waived(reason: Reason, policy: Policy) -> bool:
+    """Whether the policy lets a call pass in spite of this, with an alert."""
+    match reason:
+        case Reason.TOOL_CHANGED:
+            return policy.on_tool_change is OnToolChange.ALERT
+        case Reason.BUDGET_EXCEEDED | Reason.RATE_LIMIT_EXCEEDED:
+            return policy.on_budget_exceeded is OnBreach.ALLOW
+        case _:
+            return policy.on_violation is OnBreach.ALLOW
 
 
 def due_steps(resource: Resource, policy: Policy) -> GraphMove | None:
@@ -161,6 +173,17 @@ def _tool_list(call: ToolCall, policy: Policy) -> Iterator[Finding]:
             Reason.TOOL_NOT_ALLOWED,
             f"{_callee(call)} is not in allowed_tools {_of(policy)}",
             f"{_choice(policy.allowed_tools)}, or have an operator add it",
+        )
+
+
+def _change(call: ToolCall) -> Iterator[Finding]:
+    if call.changed:
+        yield Finding(
+            Reason.TOOL_CHANGED,
+            f"{_callee(call)} is not the tool that was accepted: its description or schema has "
+            "changed, or it is new",
+            f"have an operator look at it and accept it: `amaze mcp probe {call.server}`, then "
+            f"`amaze mcp accept {call.server}`",
         )
 
 

@@ -8,7 +8,9 @@ allowed is asked of a `May`; nothing here decides.
 from __future__ import annotations
 
 from amaze_proxy.protocols.mcp.asking import REFUSED, Asked, May, Told
+from amaze_proxy.protocols.mcp.fingerprints import fingerprint
 from amaze_proxy.protocols.mcp.head import HeaderMismatch, McpHead, UnknownVersion, read_head
+from amaze_proxy.protocols.mcp.meta import context_in, with_context
 from amaze_proxy.protocols.mcp.refusals import (
     DECISION,
     RpcFault,
@@ -44,10 +46,13 @@ __all__ = [
     "UnknownVersion",
     "batches_allowed",
     "classify",
+    "context_in",
+    "fingerprint",
     "is_stateless",
     "ping_instead",
     "read_head",
     "refusal_body",
     "rpc_fault",
     "screen",
+    "with_context",
 ]

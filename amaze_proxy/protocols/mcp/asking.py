@@ -28,7 +28,9 @@ _RESULT_KEYS = frozenset({_INPUTS, "resultType"})
 class May(Protocol):
     """What the agent's policy says of what a server shows and asks."""
 
-    def tool(self, name: str) -> bool: ...
+    def tool(self, name: str, sha256: str) -> bool:
+        """Whether the tool with this fingerprint is shown. Told of each one that is listed."""
+        ...
 
     def resource(self, uri: str) -> bool: ...
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from amaze_proxy.protocols.errors import Malformed
 from amaze_proxy.protocols.mcp.asking import May
+from amaze_proxy.protocols.mcp.fingerprints import TOLD, fingerprint
 from amaze_proxy.protocols.mcp.spelling import exact
 from amaze_proxy.protocols.mcp.versions import is_stateless
 from amaze_proxy.protocols.strictjson import JsonObject, JsonValue
@@ -19,14 +20,19 @@ from amaze_proxy.protocols.strictjson import JsonObject, JsonValue
 LONGEST_TTL_MS = 5000
 """How long a client may keep a list, so that a new policy soon shows."""
 
-_Rule = tuple[str, Callable[[May, str], bool]]
+_Rule = tuple[frozenset[str], str, Callable[[May, str, JsonObject], bool]]
+_NAME = frozenset({"name"})
+# What must be spelled to the letter, what is judged, and by whom.
 # A template is judged by its text, as a completion of it is; what comes of it is judged when read.
 _LISTS: MappingProxyType[str, _Rule] = MappingProxyType(
     {
-        "tools": ("name", lambda may, name: may.tool(name)),
-        "prompts": ("name", lambda may, name: may.prompt(name)),
-        "resources": ("uri", lambda may, uri: may.resource(uri)),
-        "resourceTemplates": ("uriTemplate", lambda may, uri: may.resource(uri)),
+        "tools": (TOLD, "name", lambda may, name, tool: may.tool(name, fingerprint(tool))),
+        "prompts": (_NAME, "name", lambda may, name, _: may.prompt(name)),
+        "resources": (frozenset({"uri"}), "uri", lambda may, uri, _: may.resource(uri)),
+        "resourceTemplates": (
+            *(frozenset({"uriTemplate"}), "uriTemplate"),
+            lambda may, uri, _: may.resource(uri),
+        ),
     }
 )
 _KEYS = frozenset({*_LISTS, "cacheScope", "ttlMs"})
@@ -37,6 +43,7 @@ def filtered(result: JsonObject, may: May, version: str) -> JsonObject:
     nothing or nothing is to be filtered. Goes by the result's shape, since on a GET stream nobody
     knows what was asked. Raises Malformed."""
     if not may.filters:
+        _tell(result.get("tools"), may)
         return result
     exact(result, _KEYS)
     changed = {
@@ -54,15 +61,22 @@ def _kept(key: str, listed: JsonValue, rule: _Rule, may: May) -> list[JsonValue]
 
 
 def _shown(one: JsonValue, rule: _Rule, may: May) -> bool:
-    key, allows = rule
+    known, key, allows = rule
     if not isinstance(one, dict):
         return False
     try:
-        exact(one, frozenset({key}))
+        exact(one, known)
     except Malformed:
         return False
     name = one.get(key)
-    return isinstance(name, str) and allows(may, name)
+    return isinstance(name, str) and allows(may, name, one)
+
+
+def _tell(tools: JsonValue, may: May) -> None:
+    """What is listed is told also where nothing is taken out."""
+    for one in tools if isinstance(tools, list) else ():
+        if isinstance(one, dict) and isinstance(name := one.get("name"), str):
+            may.tool(name, fingerprint(one))
 
 
 def _caching(result: JsonObject, version: str) -> JsonObject:

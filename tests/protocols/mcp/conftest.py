@@ -15,8 +15,10 @@ class Policy:
     prompts: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     filters: bool = True
+    told: list[tuple[str, str]] = field(default_factory=list)
 
-    def tool(self, name: str) -> bool:
+    def tool(self, name: str, sha256: str) -> bool:
+        self.told.append((name, sha256))
         return name in self.tools
 
     def resource(self, uri: str) -> bool:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amaze_proxy.protocols.errors import Malformed
+from amaze_proxy.protocols.mcp.fingerprints import fingerprint
 from amaze_proxy.protocols.mcp.listing import filtered
 
 NEWEST = "2026-07-28"
@@ -108,3 +109,17 @@ def test_a_denied_tool_never_appears(may, result, version):
     tools = shown.get("tools") or []
     assert all(tool["name"] == "good" for tool in tools)
     assert "Tools" not in shown
+
+
+def test_each_tool_is_told_with_its_fingerprint_also_where_nothing_is_filtered(policy):
+    good, bad = {"name": "good", "description": "d"}, {"name": "bad"}
+    for filters in (True, False):
+        told = policy(tools=("good",), filters=filters)
+        filtered({"tools": [good, bad, {"name": 1}, None]}, told, "")
+        assert told.told == [("good", fingerprint(good)), ("bad", fingerprint(bad))]
+        filtered({"tools": "none"} if not filters else {"prompts": []}, told, "")
+        assert len(told.told) == 2
+
+
+def test_a_tool_with_a_variant_of_what_counts_is_not_listed(may):
+    assert filtered({"tools": [{"name": "good", "Description": "d"}]}, may, "") == {"tools": []}
