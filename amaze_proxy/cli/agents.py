@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from amaze_proxy.cli.client import Control
-from amaze_proxy.cli.common import Failed, json_option, settings_of, show, show_one
+from amaze_proxy.cli.common import Failed, json_option, settings_of, show, show_gone, show_one
 from amaze_proxy.cli.credentials import save_credential
 from amaze_proxy.policy.ids import check_agent_id
 from amaze_proxy.policy.model import canonical_json, load_policy
@@ -117,12 +117,16 @@ def _document(path: Path) -> Any:
 @agent_argument
 @json_option
 def show_(agent_id: str, as_json: bool) -> None:
-    """One agent."""
+    """One agent.
+
+    \b
+    amaze agents show research-agent --json
+    """
     show_one(Control(settings_of()).json("GET", f"/agents/{agent_id}"), as_json)
 
 
 def _act(verb: str, about: str) -> None:
-    @agents.command(verb, help=about)
+    @agents.command(verb, help=f"{about}\n\n\b\namaze agents {verb} research-agent")
     @agent_argument
     @json_option
     def act(agent_id: str, as_json: bool) -> None:
@@ -138,6 +142,20 @@ _act("rotate", "A new credential; the old one works for a grace period.")
 
 @agents.command()
 @agent_argument
+@click.argument("user")
+@json_option
+def owner(agent_id: str, user: str, as_json: bool) -> None:
+    """Say whose agent it is: a user's name, or '' for nobody's.
+
+    \b
+    amaze agents owner research-agent ann
+    """
+    path = f"/agents/{agent_id}"
+    show_one(Control(settings_of()).json("PATCH", path, json={"owner": user}), as_json)
+
+
+@agents.command()
+@agent_argument
 @click.argument("place", metavar="HOST:PORT", callback=_place)
 @json_option
 def endpoint(agent_id: str, place: dict[str, Any], as_json: bool) -> None:
@@ -149,6 +167,12 @@ def endpoint(agent_id: str, place: dict[str, Any], as_json: bool) -> None:
 @agents.command()
 @agent_argument
 @click.confirmation_option(prompt="Delete the agent, its credentials and its policy in force?")
-def delete(agent_id: str) -> None:
-    """Remove an agent."""
+@json_option
+def delete(agent_id: str, as_json: bool) -> None:
+    """Remove an agent.
+
+    \b
+    amaze agents delete research-agent --yes
+    """
     Control(settings_of()).call("DELETE", f"/agents/{agent_id}")
+    show_gone(agent_id, as_json)

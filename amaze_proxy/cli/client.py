@@ -9,23 +9,32 @@ from typing import Any, BinaryIO
 import httpx
 
 from amaze_proxy.cli.common import Failed
+from amaze_proxy.cli.credentials import signed_in
 from amaze_proxy.settings import Settings
 
 
-class NotFound(Failed):
+class Refused(Failed):
+    """The control API has answered, with no."""
+
+
+class NotFound(Refused):
     """The control API has nothing at that path."""
 
 
 class Control:
-    """Calls the control API as an administrator; every failure is a `Failed` that says the fix."""
+    """Calls the control API with AMAZE_ADMIN_KEY, else as who has signed in here (`amaze login`),
+    else with the admin key that the first start has left; `token` goes before all.
 
-    def __init__(self, settings: Settings) -> None:
+    Every failure is a `Failed` that says the fix.
+    """
+
+    def __init__(self, settings: Settings, token: str | None = None) -> None:
         self._url = settings.control_url
-        self._key = settings.admin_key or _saved_key(settings)
+        self._key = token if token is not None else _credential(settings)
 
     @property
     def has_key(self) -> bool:
-        """Whether there is an admin API key to call with."""
+        """Whether there is a credential to call with."""
         return bool(self._key)
 
     def call(
@@ -56,7 +65,7 @@ class Control:
             ) from None
         if answer.is_success:
             return answer
-        raise (NotFound if answer.status_code == 404 else Failed)(_words(answer))
+        raise (NotFound if answer.status_code == 404 else Refused)(_words(answer))
 
     def download(
         self, path: str, out: BinaryIO, params: dict[str, str], told: Callable[[int], None]
@@ -114,6 +123,10 @@ def first_password_file(data_dir: Path) -> Path:
     return data_dir / "admin.password"
 
 
+def _credential(settings: Settings) -> str:
+    return settings.admin_key or signed_in(settings) or _saved_key(settings)
+
+
 def _saved_key(settings: Settings) -> str:
     try:
         return admin_key_file(settings.data_dir).read_text().strip()
@@ -133,5 +146,5 @@ def _words(answer: httpx.Response) -> str:
     except (ValueError, AttributeError):
         text = answer.text[:300]
     if answer.status_code == 401:
-        return f"{text} (set AMAZE_ADMIN_KEY to the admin API key)"
+        return f"{text} (`amaze login`, or set AMAZE_ADMIN_KEY to an API key)"
     return f"{text} [HTTP {answer.status_code}]"

@@ -98,6 +98,12 @@ def show_one(document: Mapping[str, Any], as_json: bool) -> None:
         click.echo(f"{name:<{width}}  {_cell(name, value)}".rstrip())
 
 
+def show_gone(name: str, as_json: bool) -> None:
+    """What was deleted: nothing to read, but for a script."""
+    if as_json:
+        click.echo(json.dumps({"deleted": name}))
+
+
 def usage_error(message: str) -> NoReturn:
     """Exit code 2."""
     click.echo(f"amaze: {message}", err=True)

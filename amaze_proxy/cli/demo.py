@@ -32,6 +32,9 @@ def demo(leave: bool, no_ui: bool, **flags: str | None) -> None:
     """Watch calls pass and be refused: a mock model, two agents, an MCP server, no API key.
 
     With --exit the exit code is 1 if a call was decided otherwise than it should be.
+
+    \b
+    amaze demo --exit --no-ui
     """
     python = interpreter.find()
     settings = stage.demo_settings(settings_of(flags))

@@ -151,7 +151,11 @@ CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check ports, CA, store, clock and disk, and say the fix (exit code 1 if one is needed)."""
+    """Check ports, CA, store, clock and disk, and say the fix (exit code 1 if one is needed).
+
+    \b
+    amaze doctor --json
+    """
     settings = settings_of()
     findings = [finding for check in CHECKS for finding in check(settings)]
     rows = [

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from amaze_proxy.cli.client import Control
-from amaze_proxy.cli.common import json_option, settings_of, show, show_one
+from amaze_proxy.cli.common import json_option, settings_of, show, show_gone, show_one
 from amaze_proxy.cli.users import ROLES
 
 _COLUMNS = ("key_id", "prefix", "user", "label", "role", "scope", "expires_ms")
@@ -59,6 +59,12 @@ def create(
 
 @keys.command()
 @click.argument("key_id")
-def revoke(key_id: str) -> None:
-    """End a key at once."""
+@json_option
+def revoke(key_id: str, as_json: bool) -> None:
+    """End a key at once.
+
+    \b
+    amaze keys revoke 0a1b2c3d4e
+    """
     Control(settings_of()).call("DELETE", f"/auth/api-keys/{quote(key_id, safe='')}")
+    show_gone(key_id, as_json)

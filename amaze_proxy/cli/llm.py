@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from amaze_proxy.cli.client import Control
-from amaze_proxy.cli.common import json_option, settings_of, show, show_one
+from amaze_proxy.cli.common import json_option, settings_of, show, show_gone, show_one
 from amaze_proxy.cli.names import name_argument
 
 DIALECTS = ("openai", "anthropic", "gemini", "ollama", "mistral")
@@ -47,6 +47,12 @@ def add(name: str, url: str, dialect: str, as_json: bool) -> None:
 @llm.command()
 @name_argument
 @click.confirmation_option(prompt="Delete the LLM host? Its next call is denied.")
-def delete(name: str) -> None:
-    """Remove an LLM host."""
+@json_option
+def delete(name: str, as_json: bool) -> None:
+    """Remove an LLM host.
+
+    \b
+    amaze llm delete local-llama --yes
+    """
     Control(settings_of()).call("DELETE", f"/llms/{name}")
+    show_gone(name, as_json)

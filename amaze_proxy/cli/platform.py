@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import click
 from rich.panel import Panel
 
-from amaze_proxy import controller, installation, logs
+from amaze_proxy import installation, logs
 from amaze_proxy.cli.client import admin_key_file, first_password_file
 from amaze_proxy.cli.common import (
     console,
@@ -20,7 +20,6 @@ from amaze_proxy.cli.common import (
     settings_options,
 )
 from amaze_proxy.history.errors import HistoryError
-from amaze_proxy.proxy import master
 from amaze_proxy.settings import Settings, SettingsError
 from amaze_proxy.store.embedded import EmbeddedValkey
 from amaze_proxy.store.errors import ServerStartError, StoreError
@@ -93,7 +92,11 @@ async def running(settings: Settings, redis_url: str, *, ui: bool) -> Supervisor
 @click.option("--no-ui", is_flag=True, help="without the web UI")
 @_PLAIN
 def up(no_ui: bool, **flags: str | None) -> None:
-    """Start the platform: store, control API, proxy. Ctrl-C stops it."""
+    """Start the platform: store, control API, proxy. Ctrl-C stops it.
+
+    \b
+    amaze up --no-ui --proxy-port 8080
+    """
     settings = settings_of(flags)
     installation.prepare(settings)
     with installation.claimed(settings):
@@ -116,7 +119,7 @@ async def _up(settings: Settings, *, ui: bool) -> None:
 
 def _screen(settings: Settings, *, first: bool, ui: bool) -> Panel:
     lines = [
-        *([f"web UI       {settings.ui_url}   (sign in with the admin API key)"] if ui else []),
+        *([f"web UI       {settings.ui_url}   (sign in with your user name)"] if ui else []),
         f"proxy        {settings.proxy_url}",
         f"control API  {settings.control_url}   (OpenAPI: /openapi.json)",
         f"CA           {settings.data_dir / 'ca' / 'ca.pem'}   ({settings.control_url}/ca.pem)",
@@ -174,7 +177,13 @@ def _serve(
 @settings_options
 @_PLAIN
 def proxy(**flags: str | None) -> None:
-    """Run the proxy alone (its store: AMAZE_REDIS_URL, or the embedded one)."""
+    """Run the proxy alone (its store: AMAZE_REDIS_URL, or the embedded one).
+
+    \b
+    amaze proxy --bind 0.0.0.0
+    """
+    from amaze_proxy.proxy import master  # here: `up` need not load what it only starts
+
     _serve(settings_of(flags), "proxy", master)
 
 
@@ -182,7 +191,13 @@ def proxy(**flags: str | None) -> None:
 @settings_options
 @_PLAIN
 def control(**flags: str | None) -> None:
-    """Run the control API alone (its store: AMAZE_REDIS_URL, or the embedded one)."""
+    """Run the control API alone (its store: AMAZE_REDIS_URL, or the embedded one).
+
+    \b
+    amaze control --control-port 8001
+    """
+    from amaze_proxy import controller  # here: `up` need not load what it only starts
+
     settings = settings_of(flags)
     key_file = admin_key_file(settings.data_dir)
     alone = not os.environ.get("AMAZE_SUPERVISED")
@@ -206,7 +221,11 @@ def control(**flags: str | None) -> None:
 @settings_options
 @_PLAIN
 def ui(**flags: str | None) -> None:
-    """Run the web UI alone (its store: AMAZE_REDIS_URL, or the embedded one)."""
+    """Run the web UI alone (its store: AMAZE_REDIS_URL, or the embedded one).
+
+    \b
+    amaze ui --ui-port 5173
+    """
     _serve(settings_of(flags), "ui", _serve_ui)
 
 

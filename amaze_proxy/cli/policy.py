@@ -187,7 +187,11 @@ def export(agent_ids: Sequence[str], as_json: bool) -> None:
 @agent_argument
 @json_option
 def versions(agent_id: str, as_json: bool) -> None:
-    """Every version, newest first."""
+    """Every version, newest first.
+
+    \b
+    amaze policy versions research-agent
+    """
     found = Control(settings_of()).pages(f"/policy/{agent_id}/versions", "versions", "before")
     if not as_json:
         found = [{**one, "sha256": str(one.get("sha256", ""))[:12]} for one in found]

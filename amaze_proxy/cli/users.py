@@ -7,7 +7,7 @@ from urllib.parse import quote
 import click
 
 from amaze_proxy.cli.client import Control
-from amaze_proxy.cli.common import json_option, settings_of, show, show_one
+from amaze_proxy.cli.common import json_option, settings_of, show, show_gone, show_one
 
 ROLES = ("admin", "operator", "viewer")
 _COLUMNS = ("name", "role", "disabled", "must_change_password", "created_ms")
@@ -31,7 +31,11 @@ def users() -> None:
 @users.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """All users."""
+    """All users.
+
+    \b
+    amaze users list --json
+    """
     show(Control(settings_of()).pages("/auth/users", "users", "after"), _COLUMNS, as_json)
 
 
@@ -58,7 +62,11 @@ def passwd(name: str, as_json: bool) -> None:
 @click.argument("role", type=click.Choice(ROLES))
 @json_option
 def role(name: str, role: str, as_json: bool) -> None:
-    """Another role, from the user's next request on."""
+    """Another role, from the user's next request on.
+
+    \b
+    amaze users role ann viewer
+    """
     _change(name, {"role": role}, as_json)
 
 
@@ -74,16 +82,26 @@ def disable(name: str, as_json: bool) -> None:
 @_name
 @json_option
 def enable(name: str, as_json: bool) -> None:
-    """Let a disabled user in again."""
+    """Let a disabled user in again.
+
+    \b
+    amaze users enable ann
+    """
     _change(name, {"disabled": False}, as_json)
 
 
 @users.command()
 @_name
 @click.confirmation_option(prompt="Delete the user, their sessions and API keys?")
-def delete(name: str) -> None:
-    """Remove a user."""
+@json_option
+def delete(name: str, as_json: bool) -> None:
+    """Remove a user.
+
+    \b
+    amaze users delete ann --yes
+    """
     Control(settings_of()).call("DELETE", _path(name))
+    show_gone(name, as_json)
 
 
 def _change(name: str, wish: dict[str, object], as_json: bool) -> None:

@@ -120,6 +120,11 @@ def told(value: object) -> str:
     return json.dumps(_without_secrets(value), ensure_ascii=False)
 
 
+def holds_secret(value: object) -> bool:
+    """Whether `told` leaves something out."""
+    return _without_secrets(value) != value
+
+
 def _without_secrets(value: object) -> object:
     match value:
         case dict():

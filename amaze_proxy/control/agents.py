@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from amaze_proxy.control import lifecycle
 from amaze_proxy.control.addresses import free_endpoint
 from amaze_proxy.control.clock import Clock
-from amaze_proxy.control.errors import AgentExists, NotInForce, checked_id, names_told
+from amaze_proxy.control.errors import (
+    AgentExists,
+    NotInForce,
+    OwnerUnknown,
+    checked_id,
+    names_told,
+)
 from amaze_proxy.control.keys import Secret, new_credential, sha256
 from amaze_proxy.control.policies import draft
 from amaze_proxy.control.publisher import Publisher
@@ -117,13 +123,31 @@ class Agents:
         """See `lifecycle.reject`. Raises WrongState, NotInForce and as `get`."""
         return await self._move(agent_id, lifecycle.reject, "rejection")
 
-    async def quarantine(self, agent_id: str) -> AgentRecord:
-        """See `lifecycle.quarantine`. Raises NotInForce and as `get`."""
-        return await self._move(agent_id, lifecycle.quarantine, "quarantine")
+    async def quarantine(self, agent_id: str, *, by: str = "", admin: bool = False) -> AgentRecord:
+        """See `lifecycle.quarantine`; `by` is who asks, `admin` whether that is an admin. Raises
+        NotInForce and as `get`."""
+        return await self._move(
+            agent_id, lambda record, now: lifecycle.quarantine(record, now, by, admin), "quarantine"
+        )
 
-    async def release(self, agent_id: str) -> AgentRecord:
-        """See `lifecycle.release`. Raises WrongState, NotInForce and as `get`."""
-        return await self._move(agent_id, lifecycle.release, "release")
+    async def release(self, agent_id: str, *, admin: bool = False) -> AgentRecord:
+        """See `lifecycle.release`. Raises WrongState, ReleaseBarred, NotInForce and as `get`."""
+        return await self._move(
+            agent_id, lambda record, now: lifecycle.release(record, now, admin), "release"
+        )
+
+    async def set_owner(self, agent_id: str, owner: str) -> AgentRecord:
+        """The user whose agent it is; "": nobody's. Raises OwnerUnknown, NotInForce and as
+        `get`."""
+        checked_id(agent_id)
+        if owner and await self._history.accounts.get(owner) is None:
+            raise OwnerUnknown(
+                f"there is no user {owner[:80]!r}: make the account first (POST /auth/users), "
+                'or give "" for nobody'
+            )
+        return await self._move(
+            agent_id, lambda record, now: lifecycle.owned(record, now, owner), "owner"
+        )
 
     async def set_endpoint(self, agent_id: str, host: str, port: int) -> AgentRecord:
         """Where the agent listens for A2A (empty host, port 0: it does not).

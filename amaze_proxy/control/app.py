@@ -12,15 +12,21 @@ from starlette.applications import Starlette
 from amaze_proxy.control.api.routes import build
 from amaze_proxy.control.clock import Clock, now_ms
 from amaze_proxy.control.config import ControlConfig
+from amaze_proxy.control.reach import NOWHERE, Reach
 from amaze_proxy.control.services import wire
 from amaze_proxy.history.bundle import History
 from amaze_proxy.store.store import Store
 
 
 def create_app(
-    config: ControlConfig, store: Store, history: History, clock: Clock = now_ms
+    config: ControlConfig,
+    store: Store,
+    history: History,
+    clock: Clock = now_ms,
+    reach: Reach = NOWHERE,
 ) -> Starlette:
-    """The application over an opened store and history, which stay the caller's to close.
+    """The application over an opened store and history, which stay the caller's to close; MCP
+    servers are probed by `reach`.
 
     Its lifespan, which an ASGI server (or test) must run, runs the reconciler and the archiver.
     """
@@ -30,7 +36,7 @@ def create_app(
         trust_env=False,
         follow_redirects=False,
     )
-    services = wire(config, store, history, client, clock)
+    services = wire(config, store, history, client, clock, reach)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -7,14 +7,13 @@ import json
 import logging
 
 from amaze_proxy.control.clock import Clock
+from amaze_proxy.control.loop import Loop
 from amaze_proxy.control.upkeep import Upkeep
 from amaze_proxy.history.archive import FoundFlaw, StreamJunk, StreamRecord, entry_order
 from amaze_proxy.history.bundle import History
-from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.audit import BEGINNING, Entry, Item
-from amaze_proxy.store.errors import StoreError
 from amaze_proxy.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ _FULL = 256  # entries of a stream in one pass: there may be more behind them
 _KEPT_TEXT = 64 * 1024  # characters of an entry in its alarm
 
 
-class Archiver:
+class Archiver(Loop):
     """A loop over all streams. Times in seconds. Without `upkeep` nothing is signed."""
 
     def __init__(
@@ -42,21 +41,19 @@ class Archiver:
         keep_ms: int = KEEP_MS,
         upkeep: Upkeep | None = None,
     ) -> None:
+        super().__init__("archiving", every=0, again=every)  # a pass waits for records by itself
         self._history = history
         self._store = store
         self._clock = clock
-        self._every = every
         self._keep_ms = keep_ms
         self._upkeep = upkeep
-        self._stopped = False
         self._places: dict[str, str] | None = None
         self._trim_due = 0.0
         self._level_at: float | None = None
         self._flaws_wait = True
-
-    def stop(self) -> None:
-        """Ends the loop with the pass that it is in (see Reconciler.stop)."""
-        self._stopped = True
+        # since the start
+        self.archived = 0
+        self.flaws = 0
 
     @property
     def lag(self) -> float | None:
@@ -65,21 +62,21 @@ class Archiver:
             return None
         return asyncio.get_running_loop().time() - self._level_at
 
+    @property
+    def checkpoints(self) -> int:
+        """How many were signed since the start."""
+        return self._upkeep.checkpoints if self._upkeep is not None else 0
+
     async def run(self) -> None:
         """Until stopped."""
         self._level_at = asyncio.get_running_loop().time()
-        while not self._stopped:
-            try:
-                moved = await self.step()
-                if self._upkeep is not None:
-                    await self._upkeep.step(moved)
-                await self._trim_sometimes()
-            except (StoreError, HistoryError) as error:
-                log.warning("archiving is behind, will try again: %s", error)
-                await asyncio.sleep(self._every)
-            except Exception:  # the loop must outlive what nobody thought of: evidence waits for it
-                log.exception("archiving failed, will try again")
-                await asyncio.sleep(self._every)
+        await super().run()
+
+    async def _cycle(self) -> None:
+        moved = await self.step()
+        if self._upkeep is not None:
+            await self._upkeep.step(moved)
+        await self._trim_sometimes()
 
     async def step(self) -> int:
         """Archive what came, waiting half a second for some; how many records were new.
@@ -93,10 +90,12 @@ class Archiver:
         moved, failed = 0, None
         for agent_id, page in pages.items():
             try:
-                moved += await self._history.archive.append(agent_id, page)
+                new = await self._history.archive.append(agent_id, page)
             except Exception as error:  # noqa: BLE001 (one stream must not stop the others)
                 failed = error
             else:
+                moved += new
+                self.archived += new
                 places[agent_id] = page[-1].entry_id
         if failed is not None:
             raise failed
@@ -128,6 +127,7 @@ class Archiver:
             log.error("the evidence of %s is not whole: %s", found.flaw.agent_id, found.flaw)
             await self._store.gate.settle(_alarm(found, self._clock()))
             await self._history.archive.told(found.number)
+            self.flaws += 1
         self._flaws_wait = False
 
     async def _trim_sometimes(self) -> None:

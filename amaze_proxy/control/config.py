@@ -20,6 +20,7 @@ class ControlConfig:
 
     `audit_key` (32 bytes) signs checkpoints: without one a key is made, and what it has signed
     cannot be verified by the next process. `retention_days` 0: calls stay for ever.
+    `metrics_key` opens /metrics to other machines.
 
     Raises ValueError where a setting would leave registration open to the network by accident,
     or turns unsigned.
@@ -38,6 +39,7 @@ class ControlConfig:
     republish_every: float = 60.0
     audit_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     retention_days: int = 0
+    metrics_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if len(self.turn_key) < 32:

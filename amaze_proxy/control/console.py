@@ -1,5 +1,5 @@
 """What an operator's console, such as the web UI, stands on: the services over their own store
-and history, opened and closed as one."""
+and history, opened and closed as one; and the names of the records that they hand out."""
 
 from __future__ import annotations
 
@@ -7,19 +7,64 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
 from amaze_proxy.control.config import ControlConfig
 from amaze_proxy.control.evidence import Evidence
 from amaze_proxy.control.services import Services, wire
+from amaze_proxy.history.accounts import Account
 from amaze_proxy.history.agents import AgentRecord, Endpoints
+from amaze_proxy.history.alerts import Alert
 from amaze_proxy.history.bundle import open_history
 from amaze_proxy.history.errors import HistoryError
+from amaze_proxy.history.keys import AccessKey
+from amaze_proxy.history.ledger import Selection
+from amaze_proxy.history.marks import Marks, read_marks
+from amaze_proxy.history.policies import PolicyVersion
+from amaze_proxy.history.queries import EVERYTHING, Cursor, Filter, Viewer, read_cursor
+from amaze_proxy.history.registry import EntryRecord
+from amaze_proxy.history.rollups import Dimension
+from amaze_proxy.history.statistics import Bucket, Named, Numbers, Period, Statistics
+from amaze_proxy.history.traces import TracePage, TraceSummary
+from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.errors import StoreError
+from amaze_proxy.store.keys import ADMIN_LOG, UNKNOWN_AGENT
+from amaze_proxy.store.registry import EntryStatus
 from amaze_proxy.store.store import open_store
 
-__all__ = ["OUTAGES", "AgentRecord", "Console", "Endpoints", "open_console"]
+__all__ = [
+    "ADMIN_LOG",
+    "EVERYTHING",
+    "OUTAGES",
+    "UNKNOWN_AGENT",
+    "AccessKey",
+    "Account",
+    "AgentRecord",
+    "AgentStatus",
+    "Alert",
+    "Bucket",
+    "Console",
+    "Cursor",
+    "Dimension",
+    "Endpoints",
+    "EntryRecord",
+    "EntryStatus",
+    "Filter",
+    "Marks",
+    "Named",
+    "Numbers",
+    "Period",
+    "PolicyVersion",
+    "Selection",
+    "Statistics",
+    "TracePage",
+    "TraceSummary",
+    "Viewer",
+    "open_console",
+    "read_cursor",
+]
 
 OUTAGES = (StoreError, HistoryError)
 """What is raised, beside ControlError, when the store or the database cannot do what was asked."""
@@ -32,16 +77,21 @@ class Console:
     services: Services
     evidence: Evidence
 
+    async def marks(self) -> Marks:
+        """What has changed lately. Raises HistoryUnavailable."""
+        return await read_marks(self.services.history.database)
+
 
 @asynccontextmanager
 async def open_console(
-    config: ControlConfig, redis_url: str, database_url: str
+    config: ControlConfig, redis_url: str, database_url: str, journal: Path | None = None
 ) -> AsyncIterator[Console]:
     """Opens, reconciles while it is open (a change that the store did not take at once follows as
-    soon as the store is back), and closes. Raises StoreError, HistoryError when it cannot open."""
+    soon as the store is back), and closes. `journal` keeps the records of acts that the store does
+    not take. Raises StoreError, HistoryError when it cannot open."""
     history = await open_history(database_url)
     try:
-        store = await open_store(redis_url)
+        store = await open_store(redis_url, journal)
         try:
             client = httpx.AsyncClient(
                 timeout=httpx.Timeout(config.chat_timeout, connect=10.0), trust_env=False

@@ -5,6 +5,7 @@ They run inside the history's transaction, so each is a check and an act in one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from amaze_proxy.control.errors import (
@@ -100,6 +101,31 @@ def reject(record: EntryRecord, now: int, url: str = "") -> EntryRecord:
     if record.status == EntryStatus.REJECTED and claim is None:
         return record
     return replace(record, status=str(EntryStatus.REJECTED), claim=None, updated_ms=now)
+
+
+def pinned(record: EntryRecord, url: str, tools: Mapping[str, str], now: int) -> EntryRecord:
+    """The first look at a server's tools (name: fingerprint) is trusted; a later one changes
+    nothing, nor one at a place that the server has left."""
+    if record.pinned_ms or record.url != url:
+        return record
+    return _pinned(record, tools, now)
+
+
+def accepted(
+    record: EntryRecord, url: str, tools: Mapping[str, str], whole: bool, now: int
+) -> EntryRecord:
+    """These tools of the server at `url` are what they should be; `whole`: and there are no others.
+    Raises ClaimChanged."""
+    if record.url != url:
+        raise ClaimChanged(f"{record.name} has another URL now: probe it again, and look at it")
+    return _pinned(record, tools if whole else {**dict(record.pins), **tools}, now)
+
+
+def _pinned(record: EntryRecord, tools: Mapping[str, str], now: int) -> EntryRecord:
+    pins = tuple(sorted(tools.items()))
+    if record.pinned_ms and pins == record.pins:
+        return record
+    return replace(record, pins=pins, pinned_ms=now, updated_ms=now)
 
 
 def delete(record: EntryRecord, now: int) -> EntryRecord:

@@ -48,6 +48,14 @@ class EntryBarred(ControlError):
     """The MCP server was rejected."""
 
 
+class ProbeFailed(ControlError):
+    """The MCP server could not be asked what it has."""
+
+
+class NothingToAccept(ControlError):
+    """Nobody has seen the tools that should be accepted."""
+
+
 class AgentNotFound(ControlError):
     """There is no such agent."""
 
@@ -62,6 +70,14 @@ class BeingDeleted(ControlError):
 
 class WrongState(ControlError):
     """The agent's status does not permit this."""
+
+
+class ReleaseBarred(ControlError):
+    """An admin has quarantined the agent, and it is an operator who asks for its release."""
+
+
+class OwnerUnknown(ControlError):
+    """The owner that an agent should get is no user."""
 
 
 class ClaimChanged(ControlError):
@@ -182,6 +198,18 @@ class KeyNotFound(ControlError):
 
 class KeyRefused(ControlError):
     """A key would give more than its owner has."""
+
+
+class KeyReused(ControlError):
+    """An Idempotency-Key came again, with another request."""
+
+
+class RequestAtWork(ControlError):
+    """The request of this Idempotency-Key has not been answered yet."""
+
+
+class SecretShown(ControlError):
+    """The answer held a secret, which is shown once."""
 
 
 def checked_id(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from amaze_proxy.control.archiver import Archiver
 from amaze_proxy.control.publishing import Publishing
+from amaze_proxy.control.reconciler import Reconciler
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.store.agents import AgentStatus
@@ -20,13 +21,23 @@ _LAG_S = 10.0  # an archive that is further behind is told
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How many agents there are by status, and how many changes, of agents, MCP servers and LLM
-    hosts, are saved and not in force. `archive_lag`: how many seconds the archive is behind the
-    streams (None: it is filled by another process)."""
+    """How many agents there are by status (none: SQL does not answer), and how many changes, of
+    agents, MCP servers and LLM hosts, are saved and not in force. `archive_lag`: how many seconds
+    the archive is behind the streams (None: it is filled by another process). `parts`: whether
+    each answers. Since the start of this process: records `archived`, `flaws` of the evidence
+    that were told, `checkpoints` signed, passes of a loop that failed, calls of the store that
+    failed. `journal_bytes` wait on disk for the store."""
 
+    parts: dict[str, bool]
     agents: dict[str, int]
     owed: int
-    archive_lag: float | None = None
+    archive_lag: float | None
+    archived: int
+    flaws: int
+    checkpoints: int
+    failures: dict[str, int]
+    store_errors: int
+    journal_bytes: int
 
 
 class Health:
@@ -38,28 +49,47 @@ class Health:
         store: Store,
         publishers: tuple[Publishing, ...],
         archiver: Archiver,
+        reconciler: Reconciler,
     ) -> None:
         self._history = history
         self._store = store
         self._publishers = publishers
         self._archiver = archiver
+        self._reconciler = reconciler
 
     async def parts(self) -> dict[str, str]:
         """Each part with `ok`, or with what is wrong. Never raises for a part that fails."""
         redis, sql = await asyncio.gather(self._redis(), self._sql())
         parts = {"redis": redis, "sql": sql}
+        if self._reconciler.restoring:
+            parts["published"] = "the store was emptied, and is being filled again"
         lag = self._archiver.lag
         if lag is not None:
             parts["archive"] = OK if lag < _LAG_S else f"is {lag:.0f} s behind the streams"
         return parts
 
     async def numbers(self) -> Numbers:
-        """Raises HistoryUnavailable."""
-        agents = {
-            str(status): await self._history.agents.count(str(status)) for status in AgentStatus
-        }
-        owed = sum(publisher.owed for publisher in self._publishers)
-        return Numbers(agents, owed, self._archiver.lag)
+        """Never raises for a part that fails."""
+        parts, archiver = await self.parts(), self._archiver
+        return Numbers(
+            parts={name: state == OK for name, state in parts.items()},
+            agents=await self._agents(),
+            owed=sum(publisher.owed for publisher in self._publishers),
+            archive_lag=archiver.lag,
+            archived=archiver.archived,
+            flaws=archiver.flaws,
+            checkpoints=archiver.checkpoints,
+            failures={"archiver": archiver.failures, "reconciler": self._reconciler.failures},
+            store_errors=self._store.gate.errors,
+            journal_bytes=self._store.gate.journal_bytes,
+        )
+
+    async def _agents(self) -> dict[str, int]:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return {str(one): await self._history.agents.count(str(one)) for one in AgentStatus}
+        except (HistoryError, TimeoutError):
+            return {}
 
     async def _redis(self) -> str:
         try:

@@ -12,6 +12,7 @@ from amaze_proxy.control.errors import (
     AgentNotFound,
     BeingDeleted,
     ClaimChanged,
+    ReleaseBarred,
     WrongState,
 )
 from amaze_proxy.control.keys import same
@@ -86,23 +87,45 @@ def reject(record: AgentRecord, now: int) -> AgentRecord:
     )
 
 
-def quarantine(record: AgentRecord, now: int) -> AgentRecord:
-    """Stops the agent, whatever it is."""
-    if record.status == AgentStatus.QUARANTINED:
+def quarantine(record: AgentRecord, now: int, by: str = "", admin: bool = False) -> AgentRecord:
+    """Stops the agent, whatever it is. An admin's word stands over an operator's quarantine, and
+    an operator's changes nothing in an admin's."""
+    stopped = record.status == AgentStatus.QUARANTINED
+    if stopped and (record.admin_stopped or not admin):
         return record
     return replace(
         record,
         status=str(AgentStatus.QUARANTINED),
-        released_status=record.status,
+        released_status=record.released_status if stopped else record.status,
+        quarantined_by=by,
+        admin_stopped=admin,
         updated_ms=now,
     )
 
 
-def release(record: AgentRecord, now: int) -> AgentRecord:
-    """Ends the quarantine: the agent is again what it was before."""
+def release(record: AgentRecord, now: int, admin: bool = False) -> AgentRecord:
+    """Ends the quarantine: the agent is again what it was before. Raises WrongState, and
+    ReleaseBarred for an admin's quarantine where no admin asks."""
     if record.status != AgentStatus.QUARANTINED:
         raise WrongState(f"{record.agent_id} is {record.status}, not quarantined")
-    return replace(record, status=record.released_status, released_status="", updated_ms=now)
+    if record.admin_stopped and not admin:
+        raise ReleaseBarred(
+            f"{record.agent_id} was quarantined by the admin {record.quarantined_by}: "
+            "ask an admin to release it"
+        )
+    return replace(
+        record,
+        status=record.released_status,
+        released_status="",
+        quarantined_by="",
+        admin_stopped=False,
+        updated_ms=now,
+    )
+
+
+def owned(record: AgentRecord, now: int, owner: str) -> AgentRecord:
+    """Another owner; "": nobody, so that admins alone change the agent."""
+    return record if record.owner == owner else replace(record, owner=owner, updated_ms=now)
 
 
 def rotate(record: AgentRecord, sha256: str, now: int, grace_ms: int = GRACE_MS) -> AgentRecord:

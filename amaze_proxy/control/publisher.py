@@ -10,9 +10,14 @@ from amaze_proxy.control.publishing import Publishing
 from amaze_proxy.history.agents import AgentRecord, Endpoints
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.policies import PolicyVersion
+from amaze_proxy.policy.decision import Limit
+from amaze_proxy.policy.model import load_policy
+from amaze_proxy.policy.problems import PolicyError
+from amaze_proxy.policy.usage import Measure
 from amaze_proxy.store.agents import Agent, AgentStatus, Endpoint
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.store import Store
+from amaze_proxy.store.windows import BUCKETS
 
 _FORGET_MS = 24 * 3600 * 1000  # hashes of ended credentials are kept that long
 
@@ -51,8 +56,7 @@ class Publisher(Publishing):
     async def _bring(self, agent_id: str) -> bool:
         truth = await self._truth(agent_id)
         while True:
-            await self._apply_agent(truth.record)
-            accepted = await self._apply_policy(agent_id, truth.policy)
+            accepted = await self._apply(agent_id, truth)
             after = await self._truth(agent_id)
             if after == truth and accepted:
                 break
@@ -69,6 +73,18 @@ class Publisher(Publishing):
             await self._history.policies.active(agent_id),
         )
 
+    async def _apply(self, agent_id: str, truth: _Truth) -> bool:
+        """Whether the store has this policy now. An agent that the store does not know gets its
+        policy first, and what it has spent: until it is known itself, it can do nothing."""
+        record = truth.record
+        if record is not None and record.deleted:
+            await self._store.agents.delete(agent_id)
+            await self._history.agents.purge(agent_id)
+        accepted = await self._apply_policy(agent_id, truth.policy)
+        if record is not None and not record.deleted:
+            await self._apply_agent(record, truth.policy)
+        return accepted
+
     async def _apply_policy(self, agent_id: str, policy: PolicyVersion | None) -> bool:
         """Whether the store has it now; False when it has a newer version."""
         policies = self._store.policies
@@ -77,17 +93,13 @@ class Publisher(Publishing):
             return True
         return await policies.publish(agent_id, policy.version, policy.sha256, policy.document)
 
-    async def _apply_agent(self, record: AgentRecord | None) -> None:
-        if record is None:
-            return
+    async def _apply_agent(self, record: AgentRecord, policy: PolicyVersion | None) -> None:
         agents = self._store.agents
-        if record.deleted:
-            await agents.delete(record.agent_id)
-            await self._history.agents.purge(record.agent_id)
-            return
         wanted = _agent(record)
         found = await agents.get(record.agent_id)
         if found is None:
+            if policy is not None:
+                await self._restore_windows(record.agent_id, policy)
             await agents.create(wanted)
         elif found != wanted:
             await self._update(wanted)
@@ -99,6 +111,15 @@ class Publisher(Publishing):
         _still_there(await agents.set_endpoint(agent_id, wanted.endpoint))
         _still_there(await agents.set_session(agent_id, wanted.session_id))
         _still_there(await agents.set_owner(agent_id, wanted.owner))
+
+    async def _restore_windows(self, agent_id: str, policy: PolicyVersion) -> None:
+        """A store that was emptied must not open again what is spent."""
+        for limit in _windows(policy):
+            since = self._clock() - limit.window_ms * (BUCKETS + 1) // BUCKETS
+            spent = await self._history.spending.since(agent_id, since, limit.window_ms, BUCKETS)
+            tokens = limit.measure is Measure.TOKENS
+            amounts = [(one.bucket, one.tokens if tokens else one.cost_microusd) for one in spent]
+            await self._store.windows.restore(agent_id, limit.name, limit.window_ms, amounts)
 
     async def _apply_credentials(self, record: AgentRecord) -> None:
         agents, agent_id, claim = self._store.agents, record.agent_id, record.claim
@@ -117,6 +138,14 @@ class Publisher(Publishing):
         before = self._clock() - _FORGET_MS
         if record and any(0 < held.expires_ms < before for held in record.credentials):
             await self._history.agents.forget_expired(record.agent_id, before)
+
+
+def _windows(policy: PolicyVersion) -> list[Limit]:
+    try:
+        limits = load_policy(policy.document).llm_limits
+    except PolicyError:
+        return []  # the proxy cannot read it either, and refuses everything
+    return [limit for limit in limits if limit.window_ms]
 
 
 def _agent(record: AgentRecord) -> Agent:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.policy.request import (
     AgentCall,
@@ -139,7 +140,9 @@ def _mcp(record: AuditRecord) -> Recorded:
         raise Undecidable("the request is not understood any more") from None
     match request.operation:
         case mcp.Operation.TOOL:
-            call = ToolCall(server, request.tool, request.arguments)
+            # The record of a call has this alert, whatever the verdict, where its tool had changed.
+            changed = Reason.TOOL_CHANGED in record.alert.split(",")
+            call = ToolCall(server, request.tool, request.arguments, changed)
             return Recorded((call,), Charge(tool_calls=1))
         case mcp.Operation.RESOURCE:
             return Recorded(tuple(ResourceRead(server, uri) for uri in request.uris))

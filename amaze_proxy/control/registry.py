@@ -74,14 +74,16 @@ class _Entries:
 
     async def delete(self, name: str) -> None:
         """Its next call is denied. Raises NotInForce and as `get`."""
-        await self._move(name, entries.delete, "deletion")
+        await self.move(name, entries.delete, "deletion")
 
     async def _save(self, name: str, change: EntryChange) -> Saved:
         with names_told():
             record = await self._history.change(self.kind, name, change)
         return Saved(record, await self._publisher.publish(name))
 
-    async def _move(self, name: str, transition: Transition, what: str) -> EntryRecord:
+    async def move(self, name: str, transition: Transition, what: str) -> EntryRecord:
+        """The entry as `transition` makes it, in history and store; `what` names the change where
+        that fails. Raises NotInForce, what `transition` raises, and as `get`."""
         now = self._clock()
 
         def moved(record: EntryRecord | None) -> EntryRecord:
@@ -159,14 +161,14 @@ class McpServers(_Entries):
     async def approve(self, name: str, url: str = "") -> EntryRecord:
         """See `entries.approve`. Raises InvalidUrl, ClaimChanged, NotInForce and as `get`."""
         seen = checked_url(url) if url else ""
-        return await self._move(
+        return await self.move(
             name, lambda record, now: entries.approve(record, now, seen), "approval"
         )
 
     async def reject(self, name: str, url: str = "") -> EntryRecord:
         """See `entries.reject`. Raises as `approve`."""
         seen = checked_url(url) if url else ""
-        return await self._move(
+        return await self.move(
             name, lambda record, now: entries.reject(record, now, seen), "rejection"
         )
 

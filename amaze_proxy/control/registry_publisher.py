@@ -96,5 +96,6 @@ def _kind(entry: McpServer | LlmHost) -> EntryKind:
 def _entry(record: EntryRecord) -> McpServer | LlmHost:
     status = EntryStatus(record.status)
     if record.kind is EntryKind.MCP:
-        return McpServer(record.name, record.url, status, record.owner, record.revision)
+        pins = dict(record.pins) if record.pinned_ms else None
+        return McpServer(record.name, record.url, status, record.owner, record.revision, pins)
     return LlmHost(record.name, record.url, record.dialect, status, record.revision)

@@ -12,14 +12,20 @@ from amaze_proxy.control.agents import Agents
 from amaze_proxy.control.archiver import Archiver
 from amaze_proxy.control.clock import Clock, now_ms
 from amaze_proxy.control.config import ControlConfig
+from amaze_proxy.control.emptied import told_by
 from amaze_proxy.control.export import Exporter
 from amaze_proxy.control.health import Health
 from amaze_proxy.control.integrity import Integrity
+from amaze_proxy.control.live import Live
+from amaze_proxy.control.mcp_tools import ToolPins
 from amaze_proxy.control.messages import Messages
+from amaze_proxy.control.meters import ControlMeters
 from amaze_proxy.control.passwords import Passwords
 from amaze_proxy.control.people import People
 from amaze_proxy.control.policies import Policies
+from amaze_proxy.control.probe import Prober
 from amaze_proxy.control.publisher import Publisher
+from amaze_proxy.control.reach import NOWHERE, Reach
 from amaze_proxy.control.reconciler import Reconciler
 from amaze_proxy.control.registration import Registration
 from amaze_proxy.control.registry import LlmHosts, McpServers
@@ -44,6 +50,7 @@ class Services:
     agents: Agents
     registration: Registration
     mcp_servers: McpServers
+    tool_pins: ToolPins
     llms: LlmHosts
     policies: Policies
     simulations: Simulations
@@ -60,6 +67,8 @@ class Services:
     signer: Signer
     integrity: Integrity
     exporter: Exporter
+    live: Live
+    meters: ControlMeters
 
 
 def wire(
@@ -68,15 +77,22 @@ def wire(
     history: History,
     client: httpx.AsyncClient,
     clock: Clock = now_ms,
+    reach: Reach = NOWHERE,
 ) -> Services:
-    """The services over an opened store and history; `client` speaks to the agents."""
+    """The services over an opened store and history; `client` speaks to the agents, and MCP
+    servers are probed by `reach`."""
     publisher = Publisher(history, store, clock)
     entries = RegistryPublisher(history, store)
-    publishers = (publisher, entries)
+    # Servers first: before an agent can call, it is known what is a server's address.
+    publishers = (entries, publisher)
+    reconciler = Reconciler(
+        publishers, config.reconcile_every, config.republish_every, told_by(store.gate, clock)
+    )
     signer = Signer(config.audit_key)
     upkeep = Upkeep(history, signer, clock, Retention(config.retention_days))
     archiver = Archiver(history, store, clock, config.reconcile_every, upkeep=upkeep)
     sessions = Sessions(history, clock)
+    servers = McpServers(config, history, entries, clock)
     turns = Turns(config.turn_key, history, store, clock)
     return Services(
         config=config,
@@ -84,15 +100,16 @@ def wire(
         history=history,
         agents=Agents(history, store, publisher, clock),
         registration=Registration(config, history, publisher, clock),
-        mcp_servers=McpServers(config, history, entries, clock),
+        mcp_servers=servers,
+        tool_pins=ToolPins(servers, history, store, Prober(reach), clock),
         llms=LlmHosts(history, entries, clock),
         policies=Policies(history, store, publisher, clock),
         simulations=Simulations(history, clock),
         turns=turns,
         messages=Messages(turns, store, client),
         traces=Traces(history, clock),
-        health=Health(history, store, publishers, archiver),
-        reconciler=Reconciler(publishers, config.reconcile_every, config.republish_every),
+        health=Health(history, store, publishers, archiver, reconciler),
+        reconciler=reconciler,
         people=People(history, sessions, clock, Passwords()),
         sessions=sessions,
         access_keys=AccessKeys(history, clock),
@@ -101,4 +118,6 @@ def wire(
         signer=signer,
         integrity=Integrity(history, store, signer.public_key),
         exporter=Exporter(history, signer, clock),
+        live=Live(store.series, clock),
+        meters=ControlMeters(config.version),
     )

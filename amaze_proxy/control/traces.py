@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from amaze_proxy.control.clock import Clock
@@ -12,7 +13,7 @@ from amaze_proxy.history.alerts import AlertPage
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.queries import Cursor, Filter, Viewer
 from amaze_proxy.history.rollups import HOUR_S, MINUTE_S, MINUTES_KEPT_S
-from amaze_proxy.history.statistics import Named, Period, Statistics
+from amaze_proxy.history.statistics import Named, Numbers, Period, Statistics
 from amaze_proxy.history.traces import TracePage, TraceSummary, summarised
 
 STEPS_MOST = 1000
@@ -85,6 +86,10 @@ class Traces:
     async def agent_stats(self, agent_id: str, period: Period) -> Statistics:
         """The same of one agent, also when it was deleted. Raises InvalidId."""
         return await self.stats(Viewer(frozenset((checked_id(agent_id),))), period)
+
+    async def by_agent(self, agent_ids: Collection[str], period: Period) -> dict[str, Numbers]:
+        """The sums of each of these agents; those without a call are not in it."""
+        return await self._history.statistics.by_agent(agent_ids, period)
 
     def last(self, name: str) -> Period:
         """The period of `WINDOWS` that ends now, with the bucket that has just begun."""

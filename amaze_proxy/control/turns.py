@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import dataclass, replace
 
@@ -19,13 +18,9 @@ from amaze_proxy.history.agents import AgentRecord
 from amaze_proxy.history.bundle import History
 from amaze_proxy.policy.model import Turns as TurnSource
 from amaze_proxy.policy.turn import Turn, mint, verify
+from amaze_proxy.protocols import tracecontext
 from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.store import Store
-
-# https://www.w3.org/TR/trace-context/#traceparent-header; all zeros are invalid ids
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +74,12 @@ class Turns:
     ) -> Minted:
         """A turn of `agent_id`: `inside` the trace of another turn of it, in the one of
         `traceparent`, or in a new one. `depth`: at least so deep."""
-        match = _TRACEPARENT.fullmatch(traceparent)
+        told = tracecontext.parse(traceparent)
         turn = Turn(
             agent_id=agent_id,
             turn_id=f"turn_{secrets.token_hex(12)}",
-            trace_id=match[1] if match else secrets.token_hex(16),
-            parent_span=match[2] if match else "",
+            trace_id=told.trace_id if told else secrets.token_hex(16),
+            parent_span=told.span_id if told else "",
             issued_ms=self._clock(),
             depth=depth,
         )

@@ -37,6 +37,7 @@ class Upkeep:
         self._unsigned = 0
         self._sign_due = 0
         self._prune_due = 0
+        self.checkpoints = 0  # signed since the start
 
     async def step(self, moved: int) -> None:
         """What is due now, with `moved` new records in the archive."""
@@ -55,6 +56,7 @@ class Upkeep:
             now, self._signer.sign, self._signer.public_key
         ):
             signed += part
+            self.checkpoints += 1
         self._unsigned, self._sign_due = 0, now + CHECKPOINT_EVERY_MS
         return signed
 

@@ -47,8 +47,9 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class AgentRecord:
     """All that is known of an agent. `created_by` is the hash of the idempotent request that made
-    it ("": none); `released_status` what a quarantined agent goes back to; `deleted` a tombstone,
-    until the store has forgotten the agent too."""
+    it ("": none); `released_status` what a quarantined agent goes back to; `quarantined_by` who has
+    stopped it, `admin_stopped` whether only an admin lets it go again; `deleted` a tombstone, until
+    the store has forgotten the agent too."""
 
     agent_id: str
     status: str
@@ -59,6 +60,8 @@ class AgentRecord:
     endpoints: Endpoints = Endpoints()
     created_by: str = ""
     released_status: str = ""
+    quarantined_by: str = ""
+    admin_stopped: bool = False
     deleted: bool = False
     credentials: tuple[Credential, ...] = ()
     claim: Claim | None = None
@@ -196,6 +199,8 @@ def _record(
         endpoints=_endpoints(row),
         created_by=row.created_by,
         released_status=row.released_status,
+        quarantined_by=row.quarantined_by,
+        admin_stopped=row.admin_stopped,
         deleted=row.deleted,
         credentials=tuple(Credential(c.sha256, c.created_ms, c.expires_ms) for c in credentials),
         claim=None if claim is None else _claim(claim),
@@ -222,6 +227,8 @@ def _save(session: Session, before: AgentRecord | None, after: AgentRecord) -> N
             updated_ms=after.updated_ms,
             created_by=after.created_by,
             released_status=after.released_status,
+            quarantined_by=after.quarantined_by,
+            admin_stopped=after.admin_stopped,
             deleted=after.deleted,
         )
     )

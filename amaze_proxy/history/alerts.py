@@ -80,6 +80,6 @@ def _alert(row: CallRow) -> Alert:
         model=row.model,
         status=row.status,
         denied=row.denied,
-        reasons=reasons(row),
+        reasons=reasons(row.denial_reason, row.would_deny, row.alert),
         policy_version=row.policy_version,
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import insert
+from sqlmodel import Session, col, func, select
 
 from amaze_proxy.history.archive_tables import ArchiveCursorRow, CallRow, ChainRow, FlawRow
 from amaze_proxy.history.columns import as_words, columns, read_record
@@ -127,7 +129,7 @@ class _Page:
         self._taken = _taken(session, records)
         self._chains = Chains({row.writer: (row.seq, row.hash) for row in self._rows.values()})
         self._kept: dict[str, str] = {}  # entries that cannot be rows
-        self.added: list[CallRow] = []
+        self.added: list[dict[str, Any]] = []
 
     def take(self, item: StreamRecord | StreamJunk) -> None:
         if isinstance(item, StreamJunk):
@@ -144,9 +146,8 @@ class _Page:
             self._kept[item.entry_id] = text
             return
         self._taken.add((link.writer, link.seq))
-        row = _row(self._agent_id, item.entry_id, item.record, text)
-        self._session.add(row)
-        self.added.append(row)
+        place = {"agent_id": self._agent_id, "entry_id": item.entry_id, "record": text}
+        self.added.append({**place, **columns(item.record)})
 
     def save(self) -> None:
         """The chains as far as they are now, and what was wrong with them."""
@@ -156,7 +157,16 @@ class _Page:
             self._session.add(row)
         for flaw in self._chains.flaws:
             self._session.add(self._flaw(flaw))
-        roll_up(self._session, self.added)
+        if self.added:
+            self._number()
+            self._session.connection().execute(insert(CallRow), self.added)
+            roll_up(self._session, self.added)
+
+    def _number(self) -> None:
+        """Nobody else writes while we do, so the numbers are ours to give."""
+        last = self._session.exec(select(func.max(CallRow.id))).one() or 0
+        for number, row in enumerate(self.added, last + 1):
+            row["id"] = number
 
     def _stranger(self, entry_id: str, what: str, link: Link | None = None) -> None:
         writer, seq, decision_id = (
@@ -215,10 +225,6 @@ def _taken(session: Session, records: Sequence[StreamRecord]) -> set[tuple[str, 
         )
         found.update((writer, seq) for seq in session.exec(asked))
     return found
-
-
-def _row(agent_id: str, entry_id: str, record: AuditRecord, text: str) -> CallRow:
-    return CallRow(agent_id=agent_id, entry_id=entry_id, record=text, **columns(record))
 
 
 def _found(row: FlawRow) -> FoundFlaw:

@@ -14,11 +14,14 @@ from amaze_proxy.history.archive import ArchiveHistory
 from amaze_proxy.history.checkpoints import CheckpointHistory
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.engine import make_engine
+from amaze_proxy.history.idempotency import IdempotencyHistory
 from amaze_proxy.history.keys import AccessKeyHistory, KeyHistory
 from amaze_proxy.history.ledger import Ledger
 from amaze_proxy.history.migrate import upgrade
 from amaze_proxy.history.policies import PolicyHistory
+from amaze_proxy.history.probes import ProbeHistory
 from amaze_proxy.history.registry import RegistryHistory
+from amaze_proxy.history.spending import SpendingHistory
 from amaze_proxy.history.statistics import StatisticsHistory
 from amaze_proxy.history.traces import TraceHistory
 
@@ -32,14 +35,17 @@ class History:
     policies: PolicyHistory
     keys: KeyHistory
     registry: RegistryHistory
+    probes: ProbeHistory
     archive: ArchiveHistory
     traces: TraceHistory
     alerts: AlertHistory
     statistics: StatisticsHistory
+    spending: SpendingHistory
     accounts: AccountHistory
     access_keys: AccessKeyHistory
     checkpoints: CheckpointHistory
     ledger: Ledger
+    idempotency: IdempotencyHistory
 
     async def ping(self) -> None:
         """Raises HistoryUnavailable when the database does not answer."""
@@ -63,14 +69,17 @@ async def open_history(url: str) -> History:
         PolicyHistory(database),
         KeyHistory(database),
         RegistryHistory(database),
+        ProbeHistory(database),
         ArchiveHistory(database),
         TraceHistory(database),
         AlertHistory(database),
         StatisticsHistory(database),
+        SpendingHistory(database),
         AccountHistory(database),
         AccessKeyHistory(database),
         CheckpointHistory(database),
         Ledger(database),
+        IdempotencyHistory(database),
     )
 
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlmodel import Session
 
-from amaze_proxy.history.engine import WRITES
 from amaze_proxy.history.errors import HistoryUnavailable
+from amaze_proxy.history.options import WRITES
 
 T = TypeVar("T")
 
@@ -27,16 +27,26 @@ def translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        # the statement and its parameters stay out of the message: they hold hashes and policies
-        cause = getattr(error, "orig", None) or error
-        raise HistoryUnavailable(f"the database failed: {type(cause).__name__}") from error
+        raise HistoryUnavailable(f"the database failed: {_cause(error)}") from error
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    """Without the statement and its parameters: they hold hashes and policies."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return type(error).__name__
+    name = type(error.orig).__name__
+    if error.statement is not None:
+        return name
+    # It was not connected yet: whom it could not reach, or who was refused, is what one must know.
+    return f"{name}: {' '.join(str(error.orig).split())}"
 
 
 class Database:
     """Runs units of work in transactions.
 
-    One writer thread: SQLite has one writer anyway, and waiting in our queue is fair where its
-    busy handler is not. A unit of work is a function of a session, and may be run again.
+    One writer thread: a database has one writer at a time anyway (`engine.py`), and waiting in our
+    queue is fair where SQLite's busy handler is not. A unit of work is a function of a session, and
+    may be run again.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -10,22 +10,18 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from amaze_proxy.history.errors import HistoryMisconfigured, HistoryUnavailable
+from amaze_proxy.history.options import BUSY_TIMEOUT_MS, WRITES
 
-BUSY_TIMEOUT_MS = 5_000
-WRITES = "amaze_writes"  # execution option of a transaction that is going to write
+_CONNECTION = {"application_name": "amaze", "connect_timeout": "5"}
 
 
 def make_engine(url: str) -> Engine:
-    """The engine for `url`: `sqlite:///path`, `postgresql://…`. Connects to nothing yet."""
+    """The engine for `url`: `sqlite:///path`, `postgresql://…`. Connects to nothing yet.
+
+    Raises HistoryMisconfigured with what to change, HistoryUnavailable.
+    """
     parsed = _parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed)
-    try:
-        return create_engine(parsed, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_MS / 1000)
-    except ModuleNotFoundError as error:
-        raise HistoryMisconfigured(
-            f"AMAZE_DATABASE_URL needs the Python package {error.name!r}: install it"
-        ) from error
+    return _sqlite(parsed) if parsed.drivername == "sqlite" else _postgresql(parsed)
 
 
 def _parse(url: str) -> URL:
@@ -35,13 +31,31 @@ def _parse(url: str) -> URL:
         raise HistoryMisconfigured(
             "AMAZE_DATABASE_URL is no database URL: sqlite:////path/to/file or postgresql://…"
         ) from error
-    if parsed.drivername in {"postgres", "postgresql"}:
-        return parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() in {"sqlite", "postgresql"}:
-        return parsed
+    match parsed.get_backend_name():
+        case "sqlite":
+            return parsed.set(drivername="sqlite")
+        case "postgres" | "postgresql":  # whatever driver it names: there is one that we speak
+            return parsed.set(drivername="postgresql+psycopg")
     raise HistoryMisconfigured(
         f"AMAZE_DATABASE_URL: {parsed.drivername} is not supported, use sqlite or postgresql"
     )
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        from amaze_proxy.history.postgres import adapt  # an extra of the installation
+    except ImportError as error:
+        raise HistoryMisconfigured(
+            "AMAZE_DATABASE_URL names PostgreSQL, and its driver is not installed: "
+            "pip install 'amaze-control-plane[postgres]'"
+        ) from error
+    engine = create_engine(
+        url.set(query={**_CONNECTION, **url.query}),
+        pool_pre_ping=True,
+        pool_timeout=BUSY_TIMEOUT_MS / 1000,
+    )
+    adapt(engine)
+    return engine
 
 
 def _sqlite(url: URL) -> Engine:

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, func, select
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.errors import NameHeld
 from amaze_proxy.history.names import free_name, take_name
-from amaze_proxy.history.tables import EntryRow
+from amaze_proxy.history.tables import EntryRow, ProbeRow
 
 
 class EntryKind(StrEnum):
@@ -33,7 +33,10 @@ class EntryClaim:
 
 @dataclass(frozen=True, slots=True)
 class EntryRecord:
-    """An MCP server (`tools`, `owner`, `claim`) or an LLM host (`dialect`).
+    """An MCP server (`tools`, `owner`, `claim`, `pins`) or an LLM host (`dialect`).
+
+    `pins` are the fingerprints (SHA-256) of the tools that were accepted, by name, the last of
+    them at `pinned_ms` (0: none ever were, so that no tool counts as changed).
 
     `revision` counts the changes of what the store is told, from 1; `deleted` is a tombstone,
     until the store has forgotten the entry too.
@@ -51,6 +54,8 @@ class EntryRecord:
     revision: int = 0
     claim: EntryClaim | None = None
     deleted: bool = False
+    pins: tuple[tuple[str, str], ...] = ()
+    pinned_ms: int = 0
 
 
 EntryChange = Callable[[EntryRecord | None], EntryRecord]
@@ -134,13 +139,16 @@ class RegistryHistory:
             row = session.get(EntryRow, name, with_for_update=True)
             if row is not None and row.deleted:
                 session.delete(row)
+                if probed := session.get(ProbeRow, name):
+                    session.delete(probed)
                 free_name(session, name, row.kind)
 
         await self._database.write(work)
 
 
 def _published(record: EntryRecord) -> tuple[object, ...]:
-    return (record.url, record.status, record.owner, record.dialect, record.deleted)
+    pins = record.pins if record.pinned_ms else None
+    return (record.url, record.status, record.owner, record.dialect, record.deleted, pins)
 
 
 def _record(row: EntryRow) -> EntryRecord:
@@ -158,6 +166,8 @@ def _record(row: EntryRow) -> EntryRecord:
         revision=row.revision,
         claim=claim if row.claim_ms else None,
         deleted=row.deleted,
+        pins=tuple(sorted(json.loads(row.pins).items())),
+        pinned_ms=row.pinned_ms,
     )
 
 
@@ -178,6 +188,8 @@ def _row(record: EntryRecord) -> EntryRow:
         claim_tools=json.dumps(claim.tools),
         claim_ms=claim.created_ms,
         deleted=record.deleted,
+        pins=json.dumps(dict(record.pins)),
+        pinned_ms=record.pinned_ms,
     )
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlmodel import Session
 
-from amaze_proxy.history.archive_tables import AlertRow, CallRow
+from amaze_proxy.history.archive_tables import AlertRow
 
 MINUTE_S, HOUR_S = 60, 3600
 MINUTES_KEPT_S = 2 * 24 * HOUR_S
@@ -46,15 +47,25 @@ class _Sum:
     tokens_out: int = 0
     cost_microusd: int = 0
 
-    def add(self, row: CallRow) -> None:
+    def count(self, row: Row) -> None:
         self.calls += 1
-        self.denied += row.denied
-        self.tokens_in += row.tokens_in
-        self.tokens_out += row.tokens_out
-        self.cost_microusd += row.cost_microusd
+        self.denied += row["denied"]
+        self.tokens_in += row["tokens_in"]
+        self.tokens_out += row["tokens_out"]
+        self.cost_microusd += row["cost_microusd"]
+
+    def add(self, other: _Sum) -> None:
+        self.calls += other.calls
+        self.denied += other.denied
+        self.tokens_in += other.tokens_in
+        self.tokens_out += other.tokens_out
+        self.cost_microusd += other.cost_microusd
 
 
-_Key = tuple[int, str, int, str, str]
+Row = Mapping[str, Any]
+"""A row of `call` by the names of its columns."""
+_Minute = tuple[str, int, Dimension, str]  # of an agent, and where it begins
+_Key = tuple[int, str, int, Dimension, str]  # the primary key
 
 _UPSERT = text(
     "INSERT INTO call_sum (grain_s, agent_id, start_s, dimension, value, calls, denied,"
@@ -73,36 +84,28 @@ _FORGET = text(
 )
 
 
-def roll_up(session: Session, rows: Sequence[CallRow]) -> None:
-    """Counts rows that were just added to `session`, each once. Minutes are counted only within
+def roll_up(session: Session, rows: Sequence[Row]) -> None:
+    """Counts rows that the transaction has just added, each once. Minutes are counted only within
     MINUTES_KEPT_S before the newest row."""
-    if not rows:
-        return
-    session.flush()  # numbers the rows
     # Not later than now: a forged record of the far future must not forget what there is.
-    newest = min(max(row.ts for row in rows), time.time_ns() // 1_000_000) // 1000
+    newest = min(max(row["ts"] for row in rows), time.time_ns() // 1_000_000) // 1000
     oldest = newest - MINUTES_KEPT_S
-    sums: dict[_Key, _Sum] = {}
-    for row in rows:
-        for key in _keys(row, oldest):
-            sums.setdefault(key, _Sum()).add(row)
-        for reason in reasons(row):
-            session.add(
-                AlertRow(call_id=row.id or 0, ts=row.ts, agent_id=row.agent_id, reason=reason)
-            )
-    # Sorted: two transactions that take the same rows in one order cannot wait for each other.
-    values = [_values(key, found) for key, found in sorted(sums.items(), key=lambda one: one[0])]
+    sums = _summed(_by_minute(rows), oldest)
     connection = session.connection()
-    if values:  # acts are no calls: a page may have nothing else
-        connection.execute(_UPSERT, values)
+    if alerts := [alert for row in rows for alert in _alerts(row)]:
+        connection.execute(insert(AlertRow), alerts)
+    if sums:  # acts are no calls: a page may have nothing else
+        connection.execute(_UPSERT, [_values(key, found) for key, found in sums.items()])
     for agent_id in sorted({key[1] for key in sums}):
         of = {"grain_s": MINUTE_S, "agent_id": agent_id, "start_s": oldest}
         connection.execute(_FORGET, [{**of, "dimension": str(one)} for one in Dimension])
 
 
-def reasons(row: CallRow) -> tuple[str, ...]:
-    """Why the call is an alert: what it was denied for, or would have been, or was let pass."""
-    named = (row.denial_reason, row.would_deny, *row.alert.split(","))
+def reasons(denial_reason: str, would_deny: str, alert: str) -> tuple[str, ...]:
+    """Why a call is an alert: what it was denied for, or would have been, or was let pass."""
+    if not (denial_reason or would_deny or alert):
+        return ()
+    named = (denial_reason, would_deny, *alert.split(","))
     return tuple(dict.fromkeys(reason for reason in named if reason))
 
 
@@ -116,28 +119,57 @@ def latency_of(number: int) -> float:
     return float(_WIDTH ** (number + 0.5))
 
 
-def _keys(row: CallRow, oldest: int) -> Iterator[_Key]:
-    for grain in (MINUTE_S, HOUR_S) if row.ts // 1000 >= oldest else (HOUR_S,):
-        start = row.ts // 1000 // grain * grain
+def _by_minute(rows: Sequence[Row]) -> dict[_Minute, _Sum]:
+    found: dict[_Minute, _Sum] = {}
+    for row in rows:
+        start = row["ts"] // 1000 // MINUTE_S * MINUTE_S
         for dimension, value in _values_of(row):
-            for agent_id in (row.agent_id, EVERYBODY):
-                yield grain, agent_id, start, dimension, value
+            key = (row["agent_id"], start, dimension, value)
+            if key not in found:
+                found[key] = _Sum()
+            found[key].count(row)
+    return found
 
 
-def _values_of(row: CallRow) -> Iterator[tuple[Dimension, str]]:
-    for reason in reasons(row):
+def _summed(minutes: dict[_Minute, _Sum], oldest: int) -> dict[_Key, _Sum]:
+    """The same by minute and hour, for the agent and for everybody."""
+    found: dict[_Key, _Sum] = {}
+    for (agent_id, start, dimension, value), part in minutes.items():
+        for grain in (MINUTE_S, HOUR_S) if start >= oldest else (HOUR_S,):
+            for whose in (agent_id, EVERYBODY):
+                key = (grain, whose, start // grain * grain, dimension, value)
+                found.setdefault(key, _Sum()).add(part)
+    return found
+
+
+def _alerts(row: Row) -> Iterator[dict[str, Any]]:
+    for reason in _reasons(row):
+        yield {
+            "call_id": row["id"],
+            "ts": row["ts"],
+            "agent_id": row["agent_id"],
+            "reason": reason,
+        }
+
+
+def _reasons(row: Row) -> tuple[str, ...]:
+    return reasons(row["denial_reason"], row["would_deny"], row["alert"])
+
+
+def _values_of(row: Row) -> Iterator[tuple[Dimension, str]]:
+    for reason in _reasons(row):
         yield Dimension.REASON, reason
-    if row.kind == "admin":  # an act of administration is no call, but can be an alert
+    if row["kind"] == "admin":  # an act of administration is no call, but can be an alert
         return
     yield Dimension.ALL, ""
-    if row.tool:
-        yield Dimension.TOOL, row.tool
-    if row.model:
-        yield Dimension.MODEL, row.model
-    if row.kind == "a2a" and row.target:
-        yield Dimension.PEER, row.target
-    if not row.denied:
-        yield Dimension.LATENCY, str(latency_class(row.latency_ms))
+    if row["tool"]:
+        yield Dimension.TOOL, row["tool"]
+    if row["model"]:
+        yield Dimension.MODEL, row["model"]
+    if row["kind"] == "a2a" and row["target"]:
+        yield Dimension.PEER, row["target"]
+    if not row["denied"]:
+        yield Dimension.LATENCY, str(latency_class(row["latency_ms"]))
 
 
 def _values(key: _Key, found: _Sum) -> dict[str, object]:
@@ -148,9 +180,5 @@ def _values(key: _Key, found: _Sum) -> dict[str, object]:
         "start_s": start,
         "dimension": str(dimension),
         "value": value,
-        "calls": found.calls,
-        "denied": found.denied,
-        "tokens_in": found.tokens_in,
-        "tokens_out": found.tokens_out,
-        "cost_microusd": found.cost_microusd,
+        **asdict(found),
     }

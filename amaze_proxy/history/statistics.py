@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, func, select
@@ -112,6 +112,18 @@ class StatisticsHistory:
 
         return await self._database.read(work)
 
+    async def by_agent(self, agent_ids: Collection[str], period: Period) -> dict[str, Numbers]:
+        """The sums of each of these agents that has called in the period."""
+
+        def work(session: Session) -> dict[str, Numbers]:
+            query = select(SUM.agent_id, *_SUMS).where(*_when(period))
+            query = query.where(SUM.agent_id.in_(sorted(agent_ids)))
+            query = query.where(SUM.dimension == str(Dimension.ALL)).group_by(SUM.agent_id)
+            found = session.connection().execute(query)
+            return {str(agent_id): Numbers(*map(int, sums)) for agent_id, *sums in found}
+
+        return await self._database.read(work)
+
     async def reasons(self, viewer: Viewer, period: Period) -> tuple[Named, ...]:
         """The alerts of the period by reason, the most frequent first."""
         return await self._database.read(
@@ -166,10 +178,13 @@ def _agents(viewer: Viewer) -> Iterable[str]:
 
 
 def _within(agent_id: str, period: Period) -> tuple[ColumnElement[bool], ...]:
+    return (SUM.agent_id == agent_id, *_when(period))
+
+
+def _when(period: Period) -> tuple[ColumnElement[bool], ...]:
     grain = MINUTE_S if period.bucket_s % HOUR_S else HOUR_S
     return (
         SUM.grain_s == grain,
-        SUM.agent_id == agent_id,
         SUM.start_s >= period.since_s,
         SUM.start_s < period.until_s,
     )

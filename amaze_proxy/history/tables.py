@@ -50,6 +50,8 @@ class AgentRow(SQLModel, table=True):
     updated_ms: int = Field(sa_type=BigInteger)
     created_by: str
     released_status: str = Field(max_length=16)
+    quarantined_by: str = ""
+    admin_stopped: bool = False
     deleted: bool
 
 
@@ -64,7 +66,8 @@ class NameRow(SQLModel, table=True):
 
 
 class EntryRow(SQLModel, table=True):
-    """An MCP server or an LLM host. Lists of tools are JSON; `claim_ms` 0: no claim waits.
+    """An MCP server or an LLM host. Lists of tools are JSON, and `pins`, the fingerprints of the
+    tools that were accepted (`pinned_ms` 0: none ever were); `claim_ms` 0: no claim waits.
     `deleted` as of an agent."""
 
     __tablename__ = "registry_entry"
@@ -83,6 +86,20 @@ class EntryRow(SQLModel, table=True):
     claim_tools: str = Field(sa_type=Text)
     claim_ms: int = Field(sa_type=BigInteger)
     deleted: bool
+    pins: str = Field("{}", sa_type=Text)
+    pinned_ms: int = Field(0, sa_type=BigInteger)
+
+
+class ProbeRow(SQLModel, table=True):
+    """The last probe of an MCP server; `found` is JSON ("": nothing was ever found)."""
+
+    __tablename__ = "mcp_probe"
+
+    name: str = Field(primary_key=True, max_length=63)
+    url: str
+    ts: int = Field(sa_type=BigInteger)
+    error: str = Field(sa_type=Text)
+    found: str = Field(sa_type=Text)
 
 
 class CredentialRow(SQLModel, table=True):
@@ -163,3 +180,17 @@ class AccessKeyRow(SQLModel, table=True):
     prefix: str = Field(max_length=32)
     created_ms: int = Field(sa_type=BigInteger)
     expires_ms: int = Field(sa_type=BigInteger)
+
+
+class IdempotentRow(SQLModel, table=True):
+    """A request that makes something, by its key; `status` 0: it is at work, or broke off.
+    `answer` is JSON without secrets, `secret` whether there was one."""
+
+    __tablename__ = "idempotent_request"
+
+    key_sha256: str = Field(primary_key=True, max_length=64)
+    body_sha256: str = Field(max_length=64)
+    created_ms: int = Field(sa_type=BigInteger, index=True)
+    status: int
+    answer: str = Field(sa_type=Text)
+    secret: bool

@@ -52,7 +52,7 @@ def test_what_is_sent(control: FakeControl, tmp_path: Path) -> None:
         (500, [1], "[1] [HTTP 500]"),
         (400, {"error": {"message": "This is the proxy."}}, "This is the proxy. [HTTP 400]"),
         (502, b"<html>", "<html> [HTTP 502]"),
-        (401, {"detail": "no key"}, "no key (set AMAZE_ADMIN_KEY to the admin API key)"),
+        (401, {"detail": "no key"}, "no key (`amaze login`, or set AMAZE_ADMIN_KEY to an API key)"),
     ],
 )
 def test_a_failure_says_what_the_api_said(

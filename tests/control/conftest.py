@@ -147,8 +147,14 @@ async def own_store(own_valkey: EmbeddedValkey, tmp_path: Path) -> AsyncIterator
 
 
 @pytest.fixture
-async def history(tmp_path: Path) -> AsyncIterator[History]:
-    opened = await open_history(f"sqlite:///{tmp_path}/amaze.db")
+def history_url(request: pytest.FixtureRequest) -> str:
+    """A SQLite file; PostgreSQL where a test is marked with `ON_BOTH`."""
+    return str(request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url"))
+
+
+@pytest.fixture
+async def history(history_url: str) -> AsyncIterator[History]:
+    opened = await open_history(history_url)
     await ensure_admin_key(opened, ADMIN_KEY)
     yield opened
     await opened.close()

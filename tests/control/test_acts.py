@@ -44,6 +44,21 @@ async def test_reading_and_what_agents_do_themselves_is_no_act(control) -> None:
     assert len(await acts(control)) == seen
 
 
+async def test_an_admin_who_registers_a_server_is_recorded_and_nobody_else(control) -> None:
+    body = {"name": "srv", "url": "http://10.0.0.7:9000/mcp"}
+    await control.client.post("/register?kind=mcp", json=body)
+    assert await acts(control) == []
+    await control.ask(
+        "POST", "/register?kind=mcp", json={**body, "url": "http://10.0.0.8:9000/mcp"}
+    )
+    before, after = await acts(control)
+    assert (before["caller"], before["tool"]) == ("admin", "mcp_servers.register")
+    assert (before["target"], before["status"]) == ("mcp_servers/srv", 0)
+    assert "10.0.0.7" in before["input"]
+    assert (after["status"], after["parent_span_id"]) == (201, before["span_id"])
+    assert "10.0.0.8" in after["output"]
+
+
 async def test_no_secret_is_in_the_log(control) -> None:
     held = await control.create("a")
     rotated = (await control.ask("POST", "/agents/a/rotate")).json()["credential"]

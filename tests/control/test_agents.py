@@ -6,6 +6,7 @@ import pytest
 
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.store.admission import Settlement
+from tests.postgres import ON_BOTH
 
 POLICY = {"name": "p", "allowed_llm_providers": ["openai"]}
 
@@ -54,6 +55,7 @@ async def test_a_repeated_creation_gets_a_further_credential(control) -> None:
     assert (await post(**{"Idempotency-Key": "k2"})).status_code == 409
 
 
+@ON_BOTH
 async def test_concurrent_creations_make_one(control) -> None:
     answers = await asyncio.gather(
         *(control.ask("POST", "/agents", json={"agent_id": "a"}) for _ in range(10))

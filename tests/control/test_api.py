@@ -16,7 +16,10 @@ from amaze_proxy.control.api.routes import TABLE
 from amaze_proxy.control.app import create_app
 from amaze_proxy.history.engine import make_engine
 
-BODIES = {"messages": {"message": "m"}, "endpoint": {"a2a_host": "h", "a2a_port": 1}}
+BODIES = {
+    "messages": {"message": "m"},
+    "endpoint": {"a2a_host": "h", "a2a_port": 1},
+}
 BAD_IDS = [
     "*",
     "..%2Fx",
@@ -169,8 +172,8 @@ async def test_health_the_certificate_and_the_numbers_are_public(control, config
     assert certificate.headers["content-type"] == "application/x-pem-file"
     await control.create("a")
     numbers = await control.client.get("/metrics")
-    assert 'amaze_agents{status="approved"} 1\n' in numbers.text
-    assert "amaze_changes_not_in_force 0\n" in numbers.text
+    assert 'amaze_agents{status="approved"} 1.0\n' in numbers.text
+    assert "amaze_changes_not_in_force 0.0\n" in numbers.text
 
 
 async def test_the_description_knows_every_route(control) -> None:
@@ -245,3 +248,20 @@ async def test_it_serves_on_a_port(config, store, history, clock) -> None:
     await serving
     listener.close()
     assert (await store.agents.get("a")).endpoint.chat_host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("bad", ["*", "..%2Fx", "x" * 5000, "UPPER", "\u0430nn", "a%00", "-a"])
+async def test_a_bad_user_key_or_trace_is_refused_on_every_route(control, bad) -> None:
+    codes = {"not-found", "invalid-user-name", "key-not-found", "trace-not-found"}
+    seen = 0
+    for entry in TABLE:
+        if not any(f"{{{name}}}" in entry.path for name in ("user", "key_id", "trace_id")):
+            continue
+        path = entry.path.format(user=bad, key_id=bad, trace_id=bad)
+        body = {"role": "viewer"} if entry.method == "PATCH" else None
+        answer = await control.ask(entry.method, path, json=body)
+        assert answer.status_code in (400, 404), (entry.path, answer.text)
+        assert answer.json()["code"] in codes, entry.path
+        assert answer.headers["content-type"] == MEDIA_TYPE
+        seen += 1
+    assert seen >= 4

@@ -18,6 +18,7 @@ from amaze_proxy.policy.record import GENESIS, AuditRecord, seal, to_json
 from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.agents import Agent
 from amaze_proxy.store.store import Store, open_store
+from tests.postgres import ON_BOTH
 
 
 async def settle(store: Store, agent_id: str, count: int, start: int = 0) -> None:
@@ -38,6 +39,7 @@ async def drain(archiver: Archiver) -> None:
         pass
 
 
+@ON_BOTH
 async def test_every_record_is_moved_once_and_in_order(store, history, clock) -> None:
     for agent_id in ("a", "b"):
         await store.agents.create(Agent(agent_id))
@@ -53,6 +55,7 @@ async def test_every_record_is_moved_once_and_in_order(store, history, clock) ->
     assert [one for one in found if one.startswith("a-")] == [f"a-{n}" for n in range(7)]
 
 
+@ON_BOTH
 async def test_two_archivers_at_once_do_no_harm(store, history, clock) -> None:
     await store.agents.create(Agent("a"))
     await settle(store, "a", 40)
@@ -112,6 +115,7 @@ async def run_cut(coroutine, after: int) -> bool:
     return cut.was_cut
 
 
+@ON_BOTH
 async def test_an_archiver_that_is_killed_anywhere_loses_and_doubles_nothing(
     store, history, clock
 ) -> None:

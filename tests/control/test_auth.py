@@ -11,6 +11,7 @@ from amaze_proxy.control import passwords
 from amaze_proxy.control.passwords import Passwords
 from amaze_proxy.control.people import People, ensure_first_admin
 from amaze_proxy.control.sessions import IDLE_MS, LONGEST_MS, Sessions
+from tests.postgres import ON_BOTH
 
 PASSWORD = "correct horse battery"
 ANOTHER = "staple battery horse"
@@ -219,6 +220,7 @@ async def test_a_user_is_made_once(control) -> None:
         assert (await control.ask("POST", "/auth/users", json=body)).status_code == 422
 
 
+@ON_BOTH
 async def test_the_first_admin_is_made_once(history) -> None:
     password = await ensure_first_admin(history)
     assert password is not None
@@ -239,6 +241,7 @@ async def test_a_crowd_that_signs_in_is_turned_away(history, clock) -> None:
     assert set(kinds) == {"SignInRefused", "TooManyAttempts"}
 
 
+@ON_BOTH
 async def test_a_key_is_shown_once_and_ends(control) -> None:
     await user(control, "bob", "admin")
     headers = await signed_in(control, "bob")

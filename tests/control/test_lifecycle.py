@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from amaze_proxy.control import lifecycle
-from amaze_proxy.control.errors import ControlError
+from amaze_proxy.control.errors import ControlError, ReleaseBarred
 from amaze_proxy.history.agents import AgentRecord, Claim, Credential, Endpoints
 
 NOW = 1_000_000
@@ -60,6 +61,23 @@ def test_quarantine_and_release_leave_the_agent_as_it_was(record) -> None:
         back = lifecycle.release(lifecycle.quarantine(record, NOW), NOW)
         assert back.status == record.status
         assert back.credentials == record.credentials
+
+
+@given(records, st.booleans(), st.booleans())
+def test_what_an_admin_has_stopped_an_operator_does_not_release(record, first, second) -> None:
+    running = record.status != "quarantined"
+    stopped = lifecycle.quarantine(record, NOW, "ann", first)
+    stopped = lifecycle.quarantine(stopped, NOW, "bob", second)
+    assert stopped.admin_stopped is (first or second)
+    if running:
+        assert stopped.quarantined_by == ("bob" if second and not first else "ann")
+    if first or second:
+        with pytest.raises(ReleaseBarred, match="ask an admin"):
+            lifecycle.release(stopped, NOW)
+    free = lifecycle.release(stopped, NOW, first or second)
+    assert (free.quarantined_by, free.admin_stopped, free.released_status) == ("", False, "")
+    if running:
+        assert free.status == record.status
 
 
 @given(records, st.lists(moves, max_size=5))

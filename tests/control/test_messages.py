@@ -73,6 +73,36 @@ async def test_a_message_is_one_turn_and_its_denials_are_told(control, config) -
         0,
     )
     assert [record["decision_id"] for record in body["denials"]] == ["d1", "d4"]
+    assert all(one["sentence"].startswith("a was refused the model") for one in body["denials"])
+
+
+async def test_two_messages_at_once_are_told_of_their_own_denials(control, config) -> None:
+    both = asyncio.Barrier(2)
+
+    async def chat(request: Request) -> Response:
+        turn = verify(config.turn_key, request.headers["x-amaze-turn"])
+        text = (await request.json())["message"]
+        await both.wait()
+        made = AuditRecord(text, 1, "a", "llm", turn_id=turn.turn_id, denied=True)
+        await control.store.gate.settle(Settlement(text, "a", made))
+        await both.wait()
+        return JSONResponse({"reply": text})
+
+    held = await control.create("a")
+    async with agent(chat) as port:
+        await control.register("a", bearer=held, chat_host="127.0.0.1", chat_port=port)
+        answers = await asyncio.gather(
+            *(
+                control.ask("POST", "/agents/a/messages", json={"message": text})
+                for text in ("m1", "m2")
+            )
+        )
+    for answer, text in zip(answers, ("m1", "m2"), strict=True):
+        body = answer.json()
+        assert body["reply"] == text
+        assert [one["decision_id"] for one in body["denials"]] == [text]
+        assert {one["turn_id"] for one in body["denials"]} == {body["turn_id"]}
+    assert answers[0].json()["trace_id"] != answers[1].json()["trace_id"]
 
 
 @pytest.mark.parametrize(

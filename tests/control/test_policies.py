@@ -7,6 +7,7 @@ import json
 import pytest
 
 from amaze_proxy.policy.model import load_policy, sha256
+from tests.postgres import ON_BOTH
 
 POLICY = {"name": "p", "allowed_llm_providers": ["openai"]}
 YAML = """
@@ -83,6 +84,7 @@ async def test_a_lost_update_is_refused(control) -> None:
     assert fresh.json()["version"] == 1
 
 
+@ON_BOTH
 async def test_a_hundred_concurrent_saves_lose_nothing(control) -> None:
     answers = await asyncio.gather(
         *(control.ask("PUT", "/policy/a", json={"name": f"p{n}"}) for n in range(100))
@@ -97,6 +99,7 @@ async def test_a_hundred_concurrent_saves_lose_nothing(control) -> None:
     assert json.loads(published.document)["name"] == saved[100]
 
 
+@ON_BOTH
 async def test_of_concurrent_saves_on_one_version_one_wins(control) -> None:
     seen = (await control.ask("PUT", "/policy/a", json=POLICY)).headers["etag"]
     headers = {**control.admin, "If-Match": seen}

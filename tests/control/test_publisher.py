@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from dataclasses import replace
 
 import pytest
 
 from amaze_proxy.control.publisher import Publisher
 from amaze_proxy.history.agents import AgentRecord, Claim, Credential, Endpoints
+from amaze_proxy.history.archive import StreamRecord
 from amaze_proxy.history.policies import NewPolicy
-from amaze_proxy.store.agents import AgentStatus
+from amaze_proxy.policy.record import GENESIS, AuditRecord, seal
+from amaze_proxy.store.agents import Agents, AgentStatus
+from amaze_proxy.store.errors import StoreUnavailable
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 RECORD = AgentRecord(
@@ -59,6 +64,65 @@ async def test_what_drifted_in_the_store_is_put_right(publisher, history, store)
     await publisher.publish("x")
     assert (await store.agents.get("x")).status == "quarantined"
     assert await store.agents.credential_state("x", C) == "none"
+
+
+LIMITED = json.dumps(
+    {
+        "token_rate_limits": [{"window": "10m", "max_tokens": 100}],
+        "cost_rate_limits": [{"window": "1h", "max_usd": 1}],
+        "max_tokens_per_turn": 5,
+    }
+)
+
+
+async def _spend(history, *ages_ms: int, now: int) -> None:
+    sealed, before = [], GENESIS
+    for seq, age in enumerate(ages_ms, 1):
+        draft = AuditRecord(
+            f"d{seq}", now - age, "x", "llm", tokens_in=10, tokens_out=1, cost_microusd=3
+        )
+        record = seal(draft, "w:x", seq, before)
+        before = record.hash
+        sealed.append(StreamRecord(f"{seq}-0", record))
+    await history.archive.append("x", sealed)
+
+
+async def _total(store, window: str) -> int:
+    return int(await store.client.hget(f"window:{{x}}:{window}", "t") or 0)
+
+
+async def test_what_is_spent_stays_spent_when_the_store_was_emptied(
+    publisher, history, store, clock
+) -> None:
+    clock.now = time.time_ns() // 1_000_000
+    await _save(history, RECORD)
+    await _policy(history, document=LIMITED)
+    await _spend(history, 3_700_000, 1_800_000, 60_000, 1_000, now=clock.now)
+    await publisher.publish("x")
+    assert (await _total(store, "tokens:10m"), await _total(store, "cost:1h")) == (22, 9)
+    await publisher.publish("x")
+    assert await _total(store, "tokens:10m") == 22, "an agent that is there is left alone"
+    await store.client.delete("window:{x}:tokens:10m")
+    await publisher.publish("x")
+    assert await _total(store, "tokens:10m") == 0, "it ended by itself"
+    await store.client.flushall()
+    await publisher.publish("x")
+    assert await _total(store, "tokens:10m") == 22
+
+
+async def test_an_agent_has_its_policy_before_it_can_do_anything(
+    publisher, history, store, monkeypatch
+) -> None:
+    await _save(history, RECORD)
+    await _policy(history, document="no policy that anybody understands: [")
+
+    async def create(agent) -> bool:
+        assert await store.policies.get(agent.agent_id) is not None
+        raise StoreUnavailable("enough")
+
+    monkeypatch.setattr(Agents, "create", lambda _self, agent: create(agent))
+    assert not await publisher.publish("x")
+    assert publisher.owed == 1
 
 
 async def test_a_policy_without_an_agent_is_published_and_withdrawn(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+
+from amaze_proxy.control.publisher import Publisher
 
 POLICY = {"name": "p"}
 
@@ -23,7 +26,7 @@ async def test_a_policy_saved_while_the_store_is_down_is_published_when_it_is_ba
         assert sick.status_code == 503
         assert sick.json()["parts"]["sql"] == "ok"
         assert "does not answer" in sick.json()["parts"]["redis"]
-        assert "amaze_changes_not_in_force 1\n" in (await control.client.get("/metrics")).text
+        assert "amaze_changes_not_in_force 1.0\n" in (await control.client.get("/metrics")).text
 
         own_valkey.start()
 
@@ -58,7 +61,7 @@ async def test_what_happens_to_agents_while_the_store_is_down_follows(
         own_valkey.start()
 
         async def in_force() -> bool:
-            return "amaze_changes_not_in_force 0\n" in (await control.client.get("/metrics")).text
+            return "amaze_changes_not_in_force 0.0\n" in (await control.client.get("/metrics")).text
 
         await until(in_force)
         assert (await store.agents.get("a")).status == "quarantined"
@@ -88,6 +91,39 @@ async def test_a_store_that_was_wiped_gets_everything_again(control, until) -> N
         )
 
     await until(everything)
+
+    async def told() -> bool:
+        records = await control.store.audit.recent("_admin")
+        return [one.alert for one in records if one.caller == "reconciler"] == ["store-emptied"]
+
+    await until(told)
+    assert (await control.client.get("/health")).status_code == 200
+
+
+async def test_while_the_store_is_filled_again_health_says_so(
+    serve, config, store, history, clock, until, monkeypatch
+) -> None:
+    async with serve(config, store, history, clock) as control:
+        await control.create("a")
+        held = asyncio.Event()
+        bring = Publisher._bring
+
+        async def slowly(self, name: str) -> bool:
+            await held.wait()
+            return await bring(self, name)
+
+        async def sick() -> bool:
+            answer = await control.client.get("/health")
+            return answer.status_code == 503 and "emptied" in answer.json()["parts"]["published"]
+
+        async def well() -> bool:
+            return (await control.client.get("/health")).status_code == 200
+
+        monkeypatch.setattr(Publisher, "_bring", slowly)
+        await store.client.flushall()
+        await until(sick)
+        held.set()
+        await until(well)
 
 
 async def test_a_start_publishes_what_a_crash_left(
@@ -141,12 +177,12 @@ async def test_what_happens_to_servers_while_the_store_is_down_follows(
         assert (made.status_code, made.json()["in_force"]) == (201, False)
         registered = await control.client.post("/register?kind=mcp", json={**server, "name": "new"})
         assert (registered.status_code, registered.json()["in_force"]) == (201, False)
-        assert "amaze_changes_not_in_force 4\n" in (await control.client.get("/metrics")).text
+        assert "amaze_changes_not_in_force 4.0\n" in (await control.client.get("/metrics")).text
 
         own_valkey.start()
 
         async def in_force() -> bool:
-            return "amaze_changes_not_in_force 0\n" in (await control.client.get("/metrics")).text
+            return "amaze_changes_not_in_force 0.0\n" in (await control.client.get("/metrics")).text
 
         await until(in_force)
         assert [(one.name, one.status) for one in await store.registry.mcps()] == [

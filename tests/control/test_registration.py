@@ -7,6 +7,7 @@ import pytest
 
 from amaze_proxy.control import registration as module
 from amaze_proxy.control.config import RegistrationMode
+from tests.postgres import ON_BOTH
 
 ENROLL_KEY = "enrol-me-please"
 AT_HOME = {"chat_host": "10.0.0.1", "chat_port": 9001}
@@ -170,6 +171,7 @@ async def test_a_stopped_agent_does_not_register_itself_free(control, act, statu
     assert (await control.store.agents.get("a")).status == status
 
 
+@ON_BOTH
 async def test_concurrent_registrations_of_one_id_leave_one_that_holds_it(control) -> None:
     answers = await asyncio.gather(*(control.register("a", **AT_HOME) for _ in range(12)))
     assert {answer.status_code for answer in answers} == {200}

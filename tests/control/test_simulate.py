@@ -95,6 +95,11 @@ async def records_of(url, policy, calls):
         world = await mcp.make()
         world.line = replace(world.line, gate=store.gate, policies=PolicyCache(store.policies))
         world.rule()
+        demo = world.registered.servers["demo"]
+        pins = {"add": "a" * 64, "rm": "b" * 64}  # echo is new, and rm was seen as another one
+        world.registered.servers["demo"] = replace(demo, pins=pins, seen={"rm": "c" * 64})
+        world.registered.number += 1
+        await world.line.directory.refresh()
         for one in calls:
             await ask(world, one)
         found = await store.audit.newest(AGENT, 1000)
@@ -142,6 +147,7 @@ DRAFTS = st.fixed_dictionaries(
         "hard_budgets": st.booleans(),
         "on_budget_exceeded": st.sampled_from(["block", "allow"]),
         "on_violation": st.sampled_from(["block", "allow"]),
+        "on_tool_change": st.sampled_from(["alert", "deny"]),
         "enforcement": st.sampled_from(["enforce", "shadow"]),
         "graph": st.just({"start_step": 1, "steps": STEPS}),
     },

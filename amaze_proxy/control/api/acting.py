@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.responses import JSONResponse, Response
 
@@ -20,6 +21,19 @@ _NAMES = ("agent_id", "name", "user", "key_id")
 _JUDGES = ("/policy/{agent_id}/simulate",)  # reads, with what is to be judged in the body
 
 
+Look = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an act is done to: its kind, its name, and how to look at it (None: it names
+    nothing)."""
+
+    kind: str
+    name: str
+    look: Look | None
+
+
 def is_act(entry: Entry) -> bool:
     """Whether people change something by this route."""
     reads = entry.method in _READS or entry.path in _JUDGES
@@ -31,35 +45,39 @@ async def handled(entry: Entry, call: Call) -> Response:
     StoreUnavailable when the act cannot be recorded: it has not happened then."""
     if not is_act(entry) or isinstance(call.principal, AgentCaller):
         return await entry.handler(call)
-    kind, name, look = _subject(entry, call)
+    what = f"{entry.handler.__module__.rpartition('.')[2]}.{entry.handler.__name__}"
+    return await recorded(call, what, _subject(entry, call), lambda: entry.handler(call))
+
+
+async def recorded(
+    call: Call, what: str, subject: Subject, handler: Callable[[], Awaitable[Response]]
+) -> Response:
+    """What `handler` answers, with both records of the act. Raises as `handled`."""
     act = Act(
         who=call.author,
         via=call.principal.via,
         address=call.address,
-        what=f"{entry.handler.__module__.rpartition('.')[2]}.{entry.handler.__name__}",
-        target=f"{kind}/{name}" if name else kind,
+        what=what,
+        target=f"{subject.kind}/{subject.name}" if subject.name else subject.kind,
         method=call.request.method,
         path=call.request.url.path,
-        old=await _state(look),
+        old=await _state(subject.look),
     )
     begun = await call.services.acts.begin(act)
     try:
-        response = await entry.handler(call)
+        response = await handler()
     except Exception as error:
         problem = kind_of(error)
-        outcome = Outcome(problem.status, await _afterwards(look), problem.code)
+        outcome = Outcome(problem.status, await _afterwards(subject.look), problem.code)
         await call.services.acts.end(act, begun, outcome)
         raise
-    new = _answered(response) or await _afterwards(look)
+    new = _answered(response) or await _afterwards(subject.look)
     await call.services.acts.end(act, begun, Outcome(response.status_code, new))
     return response
 
 
-Look = Callable[[], Awaitable[object]]
-
-
-def _subject(entry: Entry, call: Call) -> tuple[str, str, Look | None]:
-    """What the path names: its kind, its name, and how to look at it (None: it names nothing)."""
+def _subject(entry: Entry, call: Call) -> Subject:
+    """What the path names."""
     kind = entry.path.removeprefix("/auth").split("/")[1]
     names = call.request.path_params
     name = str(next((names[one] for one in _NAMES if one in names), ""))
@@ -91,7 +109,7 @@ def _subject(entry: Entry, call: Call) -> tuple[str, str, Look | None]:
         "users": user,
         "api-keys": api_key,
     }
-    return kind, name, looks.get(kind) if name else None
+    return Subject(kind, name, looks.get(kind) if name else None)
 
 
 async def _state(look: Look | None) -> str:

@@ -19,6 +19,7 @@ from amaze_proxy.control.api.principals import (
 )
 from amaze_proxy.control.api.schemas import (
     ApproveBody,
+    ChangeAgentBody,
     CreateAgentBody,
     EndpointBody,
     MessageBody,
@@ -26,7 +27,10 @@ from amaze_proxy.control.api.schemas import (
     RotateBody,
     TurnBody,
 )
+from amaze_proxy.control.errors import checked_id
+from amaze_proxy.control.people import UserRole
 from amaze_proxy.control.policies import parse_data
+from amaze_proxy.control.sentences import sentence
 from amaze_proxy.history.agents import AgentRecord
 from amaze_proxy.store.agents import AgentStatus
 
@@ -151,12 +155,25 @@ async def reject(call: Call) -> Response:
 
 async def quarantine(call: Call) -> Response:
     """The kill switch."""
-    return JSONResponse(views.agent(await call.services.agents.quarantine(call.agent_id)))
+    record = await call.services.agents.quarantine(
+        call.agent_id, by=call.author, admin=_by_admin(call)
+    )
+    return JSONResponse(views.agent(record))
 
 
 async def release(call: Call) -> Response:
     """Ends a quarantine."""
-    return JSONResponse(views.agent(await call.services.agents.release(call.agent_id)))
+    record = await call.services.agents.release(call.agent_id, admin=_by_admin(call))
+    return JSONResponse(views.agent(record))
+
+
+async def change(call: Call) -> Response:
+    """Whose agent it is."""
+    checked_id(call.agent_id)
+    body = await call.body(ChangeAgentBody)
+    return JSONResponse(
+        views.agent(await call.services.agents.set_owner(call.agent_id, body.owner))
+    )
 
 
 async def rotate(call: Call) -> Response:
@@ -197,9 +214,15 @@ async def messages(call: Call) -> Response:
             "reply": answered.reply,
             "trace_id": answered.trace_id,
             "turn_id": answered.turn_id,
-            "denials": [asdict(record) for record in answered.denials],
+            "denials": [
+                {**asdict(record), "sentence": sentence(record)} for record in answered.denials
+            ],
         }
     )
+
+
+def _by_admin(call: Call) -> bool:
+    return isinstance(call.principal, Person) and call.principal.role is UserRole.ADMIN
 
 
 def _issued(found: Issued, status: int = 200) -> Response:

@@ -39,6 +39,13 @@ class Invalid(Exception):
 
 async def raw(request: Request, limit: int) -> bytes:
     """The body. Raises BodyTooLarge as soon as it is known, BadBody when it breaks off."""
+    if not hasattr(request.state, "body"):  # it comes once, and may be asked for twice
+        request.state.body = await _read(request, limit)
+    found: bytes = request.state.body
+    return found
+
+
+async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limit:
         raise BodyTooLarge(f"the body may have {limit} bytes at most")

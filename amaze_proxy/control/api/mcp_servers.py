@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from starlette.responses import JSONResponse, Response
 
 from amaze_proxy.control.api import views
+from amaze_proxy.control.api.acting import Subject, recorded
 from amaze_proxy.control.api.bodies import Invalid
 from amaze_proxy.control.api.call import Call
 from amaze_proxy.control.api.principals import ENROLL_KEY, admin_shown
-from amaze_proxy.control.api.schemas import CreateMcpBody, JudgeMcpBody, RegisterMcpBody
+from amaze_proxy.control.api.schemas import (
+    AcceptToolsBody,
+    CreateMcpBody,
+    JudgeMcpBody,
+    RegisterMcpBody,
+)
 from amaze_proxy.store.registry import EntryStatus
 
 _PAGE = 100
@@ -21,14 +27,27 @@ async def register(call: Call) -> Response:
     """A server makes itself known; `POST /register` hands this over for `?kind=mcp`."""
     admin = await admin_shown(call.request, call.services)
     body = await call.body(RegisterMcpBody)
-    found = await call.services.mcp_servers.register(
-        body.name,
-        body.url,
-        body.tools,
-        enroll_key=call.request.headers.get(ENROLL_KEY),
-        admin=admin,
+
+    async def registered() -> Response:
+        found = await call.services.mcp_servers.register(
+            body.name,
+            body.url,
+            body.tools,
+            enroll_key=call.request.headers.get(ENROLL_KEY),
+            admin=admin is not None,
+        )
+        return JSONResponse(asdict(found), 201)
+
+    if admin is None:
+        return await registered()
+
+    async def server() -> object:
+        return views.mcp_server(await call.services.mcp_servers.get(body.name))
+
+    subject = Subject("mcp_servers", body.name, server)
+    return await recorded(
+        replace(call, principal=admin), "mcp_servers.register", subject, registered
     )
-    return JSONResponse(asdict(found), 201)
 
 
 async def index(call: Call) -> Response:
@@ -51,8 +70,20 @@ async def create(call: Call) -> Response:
 
 
 async def show(call: Call) -> Response:
-    """One server."""
-    return JSONResponse(views.mcp_server(await call.services.mcp_servers.get(call.name)))
+    """One server, its tools as the last probe found them, and which of them have changed."""
+    return JSONResponse(views.mcp_tools(await call.services.tool_pins.look(call.name)))
+
+
+async def probe(call: Call) -> Response:
+    """Asks the server what it has; what is found first is pinned."""
+    return JSONResponse(views.mcp_tools(await call.services.tool_pins.probe(call.name)))
+
+
+async def accept(call: Call) -> Response:
+    """Pins tools as they are now."""
+    body = await call.body(AcceptToolsBody)
+    await call.services.tool_pins.accept(call.name, body.tools, body.seen)
+    return JSONResponse(views.mcp_tools(await call.services.tool_pins.look(call.name)))
 
 
 async def delete(call: Call) -> Response:
@@ -62,10 +93,10 @@ async def delete(call: Call) -> Response:
 
 
 async def approve(call: Call) -> Response:
-    """Lets a server, or its waiting URL, be called."""
+    """Lets a server, or its waiting URL, be called; its tools are pinned if it answers."""
     body = await call.body(JudgeMcpBody)
-    record = await call.services.mcp_servers.approve(call.name, body.url or "")
-    return JSONResponse(views.mcp_server(record))
+    await call.services.mcp_servers.approve(call.name, body.url or "")
+    return JSONResponse(views.mcp_server(await call.services.tool_pins.pin(call.name)))
 
 
 async def reject(call: Call) -> Response:

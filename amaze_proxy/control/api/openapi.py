@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from pydantic import BaseModel
+
+from amaze_proxy.control.api.answer_table import ANSWERS
 from amaze_proxy.control.api.bodies import Body
 from amaze_proxy.control.api.call import Entry
+from amaze_proxy.control.api.idempotency import HEADER, creates
 from amaze_proxy.control.api.principals import Role
 from amaze_proxy.control.api.problems import MEDIA_TYPE
 from amaze_proxy.policy.model import Policy
@@ -52,6 +56,13 @@ _QUERY = {
     ("GET", "/policy/{agent_id}/diff"): ("from", "to"),
     ("POST", "/policy/{agent_id}/simulate"): ("hours",),
 }
+_NUMBERS = frozenset(("limit", "bucket", "before", "from", "to", "hours"))
+_HEADERS = {
+    ("POST", "/register"): ("X-Amaze-Enroll-Key", "X-Amaze-Bearer"),
+    ("POST", "/turns"): ("X-Amaze-Turn", "traceparent"),
+    ("PUT", "/policy/{agent_id}"): ("If-Match", "If-None-Match"),
+    ("POST", "/policy/{agent_id}/rollback/{version}"): ("If-Match", "If-None-Match"),
+}
 _TAKES_POLICY = {
     ("PUT", "/policy/{agent_id}"),
     ("POST", "/policy/{agent_id}/validate"),
@@ -66,11 +77,12 @@ def document(entries: Iterable[Entry]) -> dict[str, Any]:
     _add(schemas, "Policy", Policy.model_json_schema(ref_template=_REF))
     for entry in entries:
         paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry)
-        for body in _bodies(entry):
-            _add(schemas, body.__name__, body.model_json_schema(ref_template=_REF))
+        for model in (*_bodies(entry), *_answers(entry)):
+            schema = model.model_json_schema(ref_template=_REF, mode="validation")
+            _add(schemas, model.__name__, schema)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "aMaze control API", "version": "1"},
+        "info": {"title": "aMaze control API", "version": "1", "description": _ABOUT},
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -83,8 +95,26 @@ def document(entries: Iterable[Entry]) -> dict[str, Any]:
 
 
 def _add(schemas: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
-    schemas.update(schema.pop("$defs", {}))
-    schemas[name] = schema
+    for one, found in {**schema.pop("$defs", {}), name: schema}.items():
+        schemas[one] = _portable(found)
+
+
+def _portable(schema: Any) -> Any:
+    """With patterns as JSON Schema has them: ECMA-262 knows ^ and $, not \\A and \\z."""
+    match schema:
+        case dict():
+            return {
+                name: _ecma(one) if name == "pattern" and isinstance(one, str) else _portable(one)
+                for name, one in schema.items()
+            }
+        case list():
+            return [_portable(one) for one in schema]
+        case _:
+            return schema
+
+
+def _ecma(pattern: str) -> str:
+    return pattern.replace("\\A", "^").replace("\\z", "$")
 
 
 def _operation(entry: Entry) -> dict[str, Any]:
@@ -95,7 +125,7 @@ def _operation(entry: Entry) -> dict[str, Any]:
         "security": _SECURITY[entry.role],
         "parameters": _parameters(entry),
         "responses": {
-            str(entry.status): {"description": HTTPStatus(entry.status).phrase},
+            str(entry.status): _answer(entry),
             "default": {"description": "Refused or failed", "content": {MEDIA_TYPE: problem}},
         },
     }
@@ -105,17 +135,39 @@ def _operation(entry: Entry) -> dict[str, Any]:
     return operation
 
 
+def _answers(entry: Entry) -> tuple[type[BaseModel], ...]:
+    found = ANSWERS.get(f"{entry.method} {entry.path}", ())
+    return () if isinstance(found, str) else found
+
+
+def _answer(entry: Entry) -> dict[str, Any]:
+    found = ANSWERS.get(f"{entry.method} {entry.path}")
+    answer: dict[str, Any] = {"description": HTTPStatus(entry.status).phrase}
+    if isinstance(found, str):
+        answer["content"] = {found: {"schema": {}}}
+    elif found:
+        models = [{"$ref": _REF.format(model=model.__name__)} for model in found]
+        schema = models[0] if len(models) == 1 else {"anyOf": models}
+        answer["content"] = {"application/json": {"schema": schema}}
+    return answer
+
+
 def _parameters(entry: Entry) -> list[dict[str, Any]]:
     text = {"type": "string"}
+    number = {"type": "integer", "minimum": 1}
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": text}
         for name in _PARAMETER.findall(entry.path)
     ]
     in_query = [
-        {"name": name, "in": "query", "schema": text}
+        {"name": name, "in": "query", "schema": number if name in _NUMBERS else text}
         for name in _QUERY.get((entry.method, entry.path), ())
     ]
-    return in_path + in_query
+    headers = list(_HEADERS.get((entry.method, entry.path), ()))
+    if creates(entry):
+        headers.append(HEADER)
+    in_header = [{"name": name, "in": "header", "schema": text} for name in headers]
+    return in_path + in_query + in_header
 
 
 def _content(entry: Entry) -> dict[str, Any]:
@@ -136,6 +188,13 @@ def _bodies(entry: Entry) -> list[type[Body]]:
     return [body for body in (entry.body, entry.other_body) if body is not None]
 
 
+_ABOUT = (
+    "Errors are problem details (RFC 9457). Lists are paged: `next` of an answer is `after`, "
+    "`before` or `cursor` of the next request, null at the end. Requests that make something take "
+    "an Idempotency-Key: for 24 hours the same key with the same body makes one thing; an answer "
+    "that held a secret is not given again (409 idempotency-replayed), but POST /agents issues a "
+    "further credential."
+)
 _PROBLEM = {
     "type": "object",
     "description": "RFC 9457; scripts rely on `code`, people read `detail`",

@@ -123,19 +123,21 @@ async def admit(request: Request, role: Role, services: Services) -> Principal:
     return principal
 
 
-async def admin_shown(request: Request, services: Services) -> bool:
-    """Whether a public route is asked by an admin. Raises Unauthenticated for a wrong credential,
-    and Forbidden for another person's: to go on without would make a rival registration out of a
-    typing error."""
+async def admin_shown(request: Request, services: Services) -> Person | None:
+    """The admin who asks on a public route, if it is one.
+
+    Raises Unauthenticated for a wrong credential, and Forbidden for another person's: to go on
+    without would make a rival registration out of a typing error.
+    """
     authorization = request.headers.getlist("authorization")
     if len(authorization) > 1:
         raise Unauthenticated("there is more than one credential: send one")
     if not authorization:
-        return False
+        return None
     person = await _person(authorization[0], services)
     if not await _person_may(person, Role.ADMIN, "", services):
         raise Forbidden(_ADVICE[Role.ADMIN])
-    return True
+    return person
 
 
 async def _authenticate(request: Request, services: Services) -> Person | AgentCaller:

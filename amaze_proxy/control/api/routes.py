@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,6 +16,7 @@ from amaze_proxy.control.api import (
     agents,
     auth,
     export,
+    idempotency,
     keys,
     llms,
     mcp_servers,
@@ -35,7 +37,9 @@ from amaze_proxy.control.api.people_schemas import (
 from amaze_proxy.control.api.principals import Role, admit
 from amaze_proxy.control.api.problems import handlers
 from amaze_proxy.control.api.schemas import (
+    AcceptToolsBody,
     ApproveBody,
+    ChangeAgentBody,
     CreateAgentBody,
     CreateLlmBody,
     CreateMcpBody,
@@ -47,6 +51,7 @@ from amaze_proxy.control.api.schemas import (
     RotateBody,
     TurnBody,
 )
+from amaze_proxy.control.meters import Measured
 from amaze_proxy.control.services import Services
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -85,6 +90,7 @@ TABLE: tuple[Entry, ...] = (
     Entry("GET", "/agents", Role.STAFF, agents.index, "List agents"),
     Entry("POST", "/agents", Role.ADMIN, agents.create, "Create an agent", 201, CreateAgentBody),
     Entry("GET", _AGENT, Role.OWN, agents.show, "One agent"),
+    Entry("PATCH", _AGENT, Role.ADMIN, agents.change, "Change the owner", body=ChangeAgentBody),
     Entry(
         "PUT",
         f"{_AGENT}/endpoint",
@@ -178,6 +184,21 @@ TABLE: tuple[Entry, ...] = (
         "Reject the URL that waits, or stop the MCP server",
         body=JudgeMcpBody,
     ),
+    Entry(
+        "POST",
+        f"{_MCP}/probe",
+        Role.ADMIN,
+        mcp_servers.probe,
+        "Ask an MCP server for its tools; the first ones are pinned",
+    ),
+    Entry(
+        "POST",
+        f"{_MCP}/accept",
+        Role.ADMIN,
+        mcp_servers.accept,
+        "Accept the tools of an MCP server as they are now",
+        body=AcceptToolsBody,
+    ),
     Entry("GET", "/llms", Role.STAFF, llms.index, "List LLM hosts"),
     Entry("POST", "/llms", Role.ADMIN, llms.create, "Add an LLM host", 201, CreateLlmBody),
     Entry("GET", _LLM, Role.STAFF, llms.show, "One LLM host"),
@@ -216,13 +237,19 @@ def build(services: Services, lifespan: Lifespan) -> Starlette:
     routes = [
         Route(entry.path, _endpoint(entry, services), methods=[entry.method]) for entry in TABLE
     ]
-    return Starlette(routes=routes, exception_handlers=handlers(), lifespan=lifespan)
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Measured, meters=services.meters)],
+        exception_handlers=handlers(),
+        lifespan=lifespan,
+    )
 
 
 def _endpoint(entry: Entry, services: Services) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         principal = await admit(request, entry.role, services)
-        response = await acting.handled(entry, Call(request, principal, services))
+        call = Call(request, principal, services)
+        response = await idempotency.once(entry, call, lambda: acting.handled(entry, call))
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

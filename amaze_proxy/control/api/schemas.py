@@ -76,6 +76,12 @@ class CreateAgentBody(Body):
         return Endpoints(a2a_host=self.a2a_host or "", a2a_port=self.a2a_port or 0)
 
 
+class ChangeAgentBody(Body):
+    """Another owner: the name of a user, or "" for nobody."""
+
+    owner: Label
+
+
 class EndpointBody(Body):
     """Where an agent listens for A2A; null and null: it does not."""
 
@@ -124,6 +130,14 @@ class ApproveBody(Body):
     """`claim` names the waiting registration that was looked at (`pending.claim` of the agent)."""
 
     claim: Annotated[str, StringConstraints(max_length=64)] = ""
+
+
+class AcceptToolsBody(Body):
+    """The tools that are as they should be: those of the last probe, all of them without `tools`;
+    with `seen`, as agents were last shown them."""
+
+    tools: Tools | None = None
+    seen: bool = False
 
 
 class RotateBody(Body):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from amaze_proxy.control.api.call import Call
 from amaze_proxy.control.health import OK
-
-_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+from amaze_proxy.scrapers import REFUSAL, Scrapers
 
 
 async def health(call: Call) -> Response:
@@ -30,16 +30,9 @@ async def ca_pem(call: Call) -> Response:
 
 
 async def metrics(call: Call) -> Response:
-    """Numbers for Prometheus; no agent is named."""
-    numbers = await call.services.health.numbers()
-    lines = ["# HELP amaze_agents Agents by status.", "# TYPE amaze_agents gauge"]
-    lines += [
-        f'amaze_agents{{status="{status}"}} {count}' for status, count in numbers.agents.items()
-    ]
-    lines += [
-        "# HELP amaze_changes_not_in_force Changes that are saved and not published.",
-        "# TYPE amaze_changes_not_in_force gauge",
-        f"amaze_changes_not_in_force {numbers.owed}",
-        "",
-    ]
-    return PlainTextResponse("\n".join(lines), media_type=_PROMETHEUS)
+    """Numbers for Prometheus; no agent is named. For whom: see `scrapers`."""
+    services = call.services
+    if not Scrapers(services.config.metrics_key).allow(call.request):
+        return PlainTextResponse(REFUSAL, 403)
+    body = services.meters.exposition(await services.health.numbers())
+    return Response(body, media_type=CONTENT_TYPE_LATEST)

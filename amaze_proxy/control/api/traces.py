@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,6 +26,7 @@ from amaze_proxy.history.queries import (
 from amaze_proxy.history.statistics import Bucket, Named, Period, Statistics
 from amaze_proxy.history.traces import TraceSummary
 from amaze_proxy.policy.request import CallKind
+from amaze_proxy.store.series import Sum
 
 Json = dict[str, Any]
 _PAGE = 50
@@ -92,9 +94,12 @@ async def stats(call: Call) -> Response:
 
 
 async def agent_stats(call: Call) -> Response:
-    """The numbers of one agent."""
+    """The numbers of one agent. `live`: its last hour by minute as the store has it now, where the
+    store has time series."""
     found = await call.services.traces.agent_stats(call.agent_id, _period(call))
-    return JSONResponse({"agent_id": call.agent_id, **_statistics(found)})
+    live = await call.services.live.last_hour(call.agent_id)
+    view = {"agent_id": call.agent_id, **_statistics(found), "live": _live(live)}
+    return JSONResponse(view)
 
 
 async def viewer_of(call: Call) -> Viewer:
@@ -196,6 +201,15 @@ def _statistics(found: Statistics) -> Json:
         "total": _bucket(found.total),
         "buckets": list(map(_bucket, found.buckets)),
         **{f"by_{dimension}": list(map(_named, names)) for dimension, names in found.by.items()},
+    }
+
+
+def _live(found: Mapping[str, Sequence[Sum]] | None) -> Json | None:
+    if found is None:
+        return None
+    return {
+        name: [{"ts": one.start_ms, "value": one.value} for one in sums]
+        for name, sums in found.items()
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from amaze_proxy.control.agents import Issued
 from amaze_proxy.control.lifecycle import claim_name
+from amaze_proxy.control.mcp_tools import McpTools
 from amaze_proxy.control.simulate import Simulation
 from amaze_proxy.history.agents import AgentRecord, Claim, Endpoints
 from amaze_proxy.history.policies import PolicyVersion
@@ -22,6 +23,7 @@ def agent(record: AgentRecord) -> Json:
         "agent_id": record.agent_id,
         "status": record.status,
         "owner": record.owner,
+        "quarantined_by": record.quarantined_by or None,
         "session_id": record.session_id,
         **endpoints(record.endpoints),
         "created_ms": record.created_ms,
@@ -62,7 +64,42 @@ def mcp_server(record: EntryRecord) -> Json:
         "created_ms": record.created_ms,
         "updated_ms": record.updated_ms,
         "pending": None if claim is None else asdict(claim),
+        "pins": dict(record.pins),
+        "pinned_ms": record.pinned_ms or None,
     }
+
+
+def mcp_tools(tools: McpTools) -> Json:
+    """An MCP server with its last probe (null: none), and the tools that were seen otherwise than
+    accepted (null: not known, the store does not answer)."""
+    pins = dict(tools.record.pins)
+    told = {**mcp_server(tools.record), "probe": _probe(tools), "seen": None}
+    if tools.seen is not None:
+        told["seen"] = [
+            {"name": name, "accepted": pins.get(name), "sha256": sha256}
+            for name, sha256 in sorted(tools.seen.items())
+            if sha256 != pins.get(name)
+        ]
+    return told
+
+
+def _probe(tools: McpTools) -> Json | None:
+    if tools.probe is None:
+        return None
+    found = json.loads(tools.probe.found) if tools.probe.found else {}
+    pins = dict(tools.record.pins)
+    for tool in found.get("tools", ()):
+        tool["state"] = _state(tools.record, pins.get(tool["name"]), tool["sha256"])
+    probe = tools.probe
+    return {"url": probe.url, "probed_ms": probe.ts, "error": probe.error or None, **found}
+
+
+def _state(record: EntryRecord, pin: str | None, sha256: str) -> str:
+    if not record.pinned_ms:
+        return "not pinned"
+    if pin is None:
+        return "new"
+    return "accepted" if pin == sha256 else "changed"
 
 
 def llm(record: EntryRecord) -> Json:
