@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from amaze_proxy.control.clock import now_ms
 from amaze_proxy.control.config import ControlConfig, RegistrationMode
 from amaze_proxy.control.keys import ensure_admin_key
 from amaze_proxy.control.people import ensure_first_admin
+from amaze_proxy.control.reach import Reach
+from amaze_proxy.egress import own_listeners, refused, trust
 from amaze_proxy.history.bundle import History, open_history
 from amaze_proxy.settings import Settings, SettingsError
 from amaze_proxy.store.store import open_store
@@ -42,6 +45,7 @@ def control_config(settings: Settings, ca_pem: bytes) -> ControlConfig:
         instance=secrets.token_hex(8),
         version=version("amaze-control-plane"),
         audit_key=installation.audit_key(settings),
+        metrics_key=settings.metrics_key,
     )
 
 
@@ -56,6 +60,7 @@ class Shown:
 
 async def serve(settings: Settings, redis_url: str, shown: Shown) -> None:
     """Serve until SIGTERM."""
+    reach = Reach(trust(settings), partial(refused, own_listeners(settings)))
     sock = installation.listening_socket(settings, "control")
     ca = load_or_create_ca(settings.data_dir / "ca")
     history = await open_history(database_url(settings))
@@ -69,7 +74,8 @@ async def serve(settings: Settings, redis_url: str, shown: Shown) -> None:
         await _bootstrap(settings, history)
         store = await open_store(redis_url, settings.data_dir / "journal")
         try:
-            app = create_app(control_config(settings, ca.certificate_pem), store, history)
+            config = control_config(settings, ca.certificate_pem)
+            app = create_app(config, store, history, reach=reach)
             await asgi.serve(app, sock)
         finally:
             await store.close()

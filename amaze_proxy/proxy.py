@@ -14,23 +14,25 @@ import os
 import secrets
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from functools import partial
+from importlib.metadata import version
 
 import uvloop
 
-from amaze_proxy import installation, logs
-from amaze_proxy.pipeline.app import create_app
+from amaze_proxy import installation, logs, meters, otlp
+from amaze_proxy.egress import own_listeners, trust
+from amaze_proxy.pipeline.app import Endpoint, create_app
 from amaze_proxy.pipeline.directory import Directory
 from amaze_proxy.pipeline.gatekeeper import Gatekeeper
 from amaze_proxy.pipeline.inflight import InFlight
-from amaze_proxy.pipeline.line import Line, Rules
+from amaze_proxy.pipeline.line import Line, Meters, Rules
 from amaze_proxy.pipeline.policies import PolicyCache
 from amaze_proxy.pipeline.seal import Seal
 from amaze_proxy.protocols.prices import PriceBook
-from amaze_proxy.settings import Settings, SettingsError, load
+from amaze_proxy.scrapers import Scrapers
+from amaze_proxy.settings import Settings, load
 from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.store import Store, open_store
@@ -41,7 +43,6 @@ from amaze_proxy.wire.ca import load_or_create_ca
 from amaze_proxy.wire.leaves import LeafCache
 from amaze_proxy.wire.limits import Limits
 from amaze_proxy.wire.server import ProxyServer
-from amaze_proxy.wire.tls import upstream_context
 from amaze_proxy.wire.upstream import Upstreams
 
 log = logging.getLogger("amaze.proxy")
@@ -80,15 +81,17 @@ async def master(settings: Settings, redis_url: str) -> None:
     """Run the workers until SIGTERM."""
     load_or_create_ca(settings.data_dir / "ca")  # fail here, once, and not in each worker
     installation.turn_key(settings)
-    _trust(settings)
+    trust(settings)
+    otlp.read(settings.otel)
     count = settings.proxy_workers or len(os.sched_getaffinity(0))
     sockets = listen(settings, count)
+    _clean_metrics(settings)
     supervisor = Supervisor(_STOP_S, together=True)
     env = {**os.environ, **logs.as_environment(settings), "AMAZE_REDIS_URL": redis_url}
     try:
         for number, sock in enumerate(sockets):
             os.set_inheritable(sock.fileno(), True)
-            argv = python("amaze_proxy.proxy", str(sock.fileno()))
+            argv = python("amaze_proxy.proxy", str(sock.fileno()), str(number))
             await supervisor.start(Spec(f"worker {number}", argv, env, pass_fds=[sock.fileno()]))
         await until_signal()
     finally:
@@ -97,15 +100,30 @@ async def master(settings: Settings, redis_url: str) -> None:
             sock.close()
 
 
-async def worker(settings: Settings, sock: socket.socket) -> None:
-    """Serve one socket until SIGTERM, then drain."""
+def _clean_metrics(settings: Settings) -> None:
+    try:
+        meters.clean(meters.directory(settings.data_dir))
+    except OSError as error:
+        log.warning("there will be no metrics: %s", error)
+
+
+def _open_meters(settings: Settings, place: str) -> Meters:
+    try:
+        return meters.open_meters(meters.directory(settings.data_dir), place)
+    except OSError as error:  # nothing is refused for want of numbers
+        log.warning("this worker does not count: %s", error)
+        return Meters()
+
+
+async def worker(settings: Settings, sock: socket.socket, place: str) -> None:
+    """Serve one socket until SIGTERM, then drain. `place`: which of the workers this is."""
     ca = load_or_create_ca(settings.data_dir / "ca")
     instance = secrets.token_hex(8)
     store = await open_store(settings.redis_url, settings.data_dir / "journal", instance)
-    spans = open_spans(settings.otlp_endpoint, settings.otlp_protocol, instance)
+    spans = open_spans(otlp.read(settings.otel), instance)
     prices = PriceBook()
     via = f"amaze-{instance}"
-    upstreams = Upstreams(tls=_trust(settings), forbidden=own_listeners(settings), via=via)
+    upstreams = Upstreams(tls=trust(settings), forbidden=own_listeners(settings), via=via)
     rules = rules_of(settings)
     line = Line(
         gate=store.gate,
@@ -118,9 +136,10 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
         peers=store.peers,
         seal=Seal(rules.turn_key),
         spans=spans,
+        meters=_open_meters(settings, place),
     )
     server = ProxyServer(
-        create_app(line, lambda: _healthy(store)),
+        create_app(line, lambda: _healthy(store), metrics=_metrics(settings)),
         Gatekeeper(line),
         LeafCache(ca),
         Limits(drain_s=_DRAIN_S),
@@ -133,6 +152,9 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
             tasks.create_task(line.in_flight.watch(_stopped(store))),
             tasks.create_task(line.directory.watch()),
         ]
+        if isinstance(line.meters, meters.WorkerMeters):
+            reading = partial(_reading, store, line, server)
+            watching.append(tasks.create_task(line.meters.watch(reading)))
         serving = tasks.create_task(server.serve(sock))
         await until_signal()
         await server.drain()
@@ -143,6 +165,7 @@ async def worker(settings: Settings, sock: socket.socket) -> None:
         await serving
     await upstreams.aclose()
     await store.close()
+    await asyncio.to_thread(spans.close)
 
 
 async def _warm(prices: PriceBook) -> None:
@@ -152,6 +175,23 @@ async def _warm(prices: PriceBook) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)
+
+
+def _metrics(settings: Settings) -> Endpoint:
+    where = meters.directory(settings.data_dir)
+    return meters.endpoint(where, version("amaze-control-plane"), Scrapers(settings.metrics_key))
+
+
+def _reading(store: Store, line: Line, server: ProxyServer) -> meters.Reading:
+    return meters.Reading(
+        calls_in_flight=line.in_flight.running,
+        connections=server.connections,
+        journal_bytes=store.gate.journal_bytes,
+        store_errors_total=store.gate.errors,
+        spans_exported_total=line.spans.exported,
+        spans_dropped_total=line.spans.dropped,
+        unrecorded_calls_total=line.strangers.unrecorded,
+    )
 
 
 async def _healthy(store: Store) -> bool:
@@ -174,39 +214,14 @@ def _stopped(store: Store) -> Callable[[str], Awaitable[bool]]:
     return stopped
 
 
-def own_listeners(settings: Settings) -> list[tuple[str, int]]:
-    """What no agent may reach through us: our own ports, and the store's."""
-    ports = (settings.proxy_port, settings.control_port, settings.ui_port)
-    found = [(settings.bind, port) for port in ports]
-    store = urlsplit(settings.redis_url)
-    if store.hostname:
-        port = store.port or 6379
-        try:
-            known = socket.getaddrinfo(store.hostname, port, type=socket.SOCK_STREAM)
-        except OSError:
-            known = []  # not resolved now; the store's own connection will say so
-        found += [(str(address[0]), port) for *_, address in known]
-    return found
-
-
-def _trust(settings: Settings) -> ssl.SSLContext:
-    try:
-        return upstream_context(settings.upstream_ca)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"AMAZE_UPSTREAM_CA {settings.upstream_ca} cannot be used ({error.strerror or error}): "
-            "name a file of PEM certificates"
-        ) from None
-
-
 def main() -> None:
-    """`python -m amaze_proxy.proxy FD`: one worker on an inherited socket."""
+    """`python -m amaze_proxy.proxy FD PLACE`: one worker on an inherited socket."""
     installation.die_with_parent()
     settings = load(os.environ).settings
     logs.configure(settings, "proxy")
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     with contextlib.closing(socket.socket(fileno=int(sys.argv[1]))) as sock:
-        uvloop.run(worker(settings, sock))
+        uvloop.run(worker(settings, sock, sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -66,6 +66,15 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _networks(text: str) -> str:
+    """Networks as `10.0.0.0/8, 192.0.2.1`, in one spelling."""
+    try:
+        found = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise ValueError("IP addresses or networks, such as 10.0.0.0/8, comma separated") from None
+    return ",".join(map(str, found))
+
+
 def _optional_path(text: str) -> Path | None:
     return _path(text) if text else None
 
@@ -102,6 +111,9 @@ class Settings:
     proxy_port: int = _setting(8080, _port, "port of the proxy")
     control_port: int = _setting(8001, _port, "port of the control API")
     ui_port: int = _setting(5173, _port, "port of the web UI")
+    trusted_proxies: str = _setting(
+        "", _networks, "reverse proxies whose X-Forwarded-* headers the web UI believes"
+    )
     proxy_workers: int = _setting(0, _count, "proxy processes; 0 = one per core")
     redis_url: str = _setting("", str, "Redis or Valkey; empty = embedded", secret=True)
     database_url: str = _setting("", str, "SQL database; empty = SQLite here", secret=True)
@@ -122,9 +134,12 @@ class Settings:
     )
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "least severe")
     log_format: str = _setting("text", _one_of("text", "json"), "shape of a log line")
+    metrics_key: str = _setting(
+        "", str, "key that /metrics asks for; empty = this machine alone may read it", secret=True
+    )
     jaeger_url: str = _setting("", str, "base URL of Jaeger's UI, for links")
-    otlp_endpoint: str = ""  # OTEL_EXPORTER_OTLP_ENDPOINT: not ours to name
-    otlp_protocol: str = "http/protobuf"
+    # `OTEL_*` as they are, which `otlp.read` reads: not ours to name. One of them is a secret.
+    otel: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def listens_on_loopback(self) -> bool:
@@ -200,8 +215,7 @@ def load(env: Mapping[str, str], flags: Mapping[str, str | None] | None = None) 
         given.setdefault(name, (text, "amaze.toml"))
     values: dict[str, Any] = {name: _parse(name, *pair) for name, pair in given.items()}
     values["data_dir"] = directory
-    values["otlp_endpoint"] = env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-    values["otlp_protocol"] = env.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    values["otel"] = {name: text for name, text in env.items() if name.startswith("OTEL_")}
     origin = {name: given[name][1] if name in given else "default" for name in _OWN}
     return Loaded(Settings(**values), origin)
 

@@ -155,9 +155,11 @@ def _install_mitmproxy() -> None:
 
 
 @contextmanager
-def platform(directory: Path, up: Upstream, workers: int) -> Iterator[Platform]:
-    """Ours on its embedded store, as `amaze up --no-ui` starts it."""
-    home = directory / f"w{workers}"
+def platform(
+    directory: Path, up: Upstream, workers: int, name: str = "w", **more: str
+) -> Iterator[Platform]:
+    """Ours on its embedded store, as `amaze up --no-ui` starts it; `more` of its environment."""
+    home = directory / f"{name}{workers}"
     home.mkdir()
     proxy, control, key = free_port(), free_port(), secrets.token_hex(16)
     env = {name: value for name, value in os.environ.items() if not name.startswith("AMAZE_")} | {
@@ -170,6 +172,7 @@ def platform(directory: Path, up: Upstream, workers: int) -> Iterator[Platform]:
         "AMAZE_UPSTREAMS": _places(up),
         "AMAZE_UPSTREAM_CA": str(up.ca),
         "AMAZE_LOG_LEVEL": "warning",
+        **more,
     }
     argv = [sys.executable, "-m", "amaze_proxy.cli", "up", "--no-ui"]
     control_url, proxy_url = f"http://127.0.0.1:{control}", f"http://127.0.0.1:{proxy}"
@@ -177,7 +180,7 @@ def platform(directory: Path, up: Upstream, workers: int) -> Iterator[Platform]:
     def ready() -> bool:
         return _healthy(control_url) and _healthy(proxy_url)
 
-    with running(argv, directory / f"amaze-{workers}.log", ready=ready, env=env) as pid:
+    with running(argv, directory / f"amaze-{name}{workers}.log", ready=ready, env=env) as pid:
         ca = home / "proxy-ca.pem"
         ca.write_bytes(_direct(f"{control_url}/ca.pem"))
         yield Platform(proxy_url, control_url, key, ca, _workers(pid, workers))

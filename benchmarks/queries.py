@@ -17,11 +17,14 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import insert
 from sqlmodel import Session, SQLModel
 
 from amaze_proxy.history.archive_tables import AlertRow, CallRow, CallSumRow
 from amaze_proxy.history.bundle import History, open_history
+from amaze_proxy.history.columns import columns
 from amaze_proxy.history.queries import EVERYTHING, Filter, Viewer
 from amaze_proxy.history.rollups import MINUTES_KEPT_S, roll_up
 from amaze_proxy.history.statistics import Period
@@ -40,7 +43,7 @@ BODY = "the quick brown fox jumps over the lazy dog; " * 12
 PAGE = 2_000
 
 
-def call(number: int, total: int, dice: random.Random) -> CallRow:
+def call(number: int, total: int, dice: random.Random) -> dict[str, Any]:
     """The `number`-th call: ten make a trace, one in ten is refused."""
     trace = number // 10
     agent = AGENTS[(trace + number % 10 // 6) % len(AGENTS)]
@@ -70,8 +73,8 @@ def call(number: int, total: int, dice: random.Random) -> CallRow:
         writer=f"worker:{agent}",
         seq=number + 1,
     )
-    same = {name: getattr(record, name) for name in CallRow.model_fields if hasattr(record, name)}
-    return CallRow(id=number + 1, entry_id=f"{record.ts}-0", record=to_json(record), **same)
+    place = {"id": number + 1, "agent_id": agent, "entry_id": f"{record.ts}-0"}
+    return {**place, "record": to_json(record), **columns(record)}
 
 
 async def fill(history: History, total: int) -> None:
@@ -82,8 +85,8 @@ async def fill(history: History, total: int) -> None:
         numbers = range(start, min(start + PAGE, count))
         rows = [call(number, count * COPIES, dice) for number in numbers]
 
-        def work(session: Session, rows: list[CallRow] = rows) -> None:
-            session.add_all(rows)
+        def work(session: Session, rows: list[dict[str, Any]] = rows) -> None:
+            session.connection().execute(insert(CallRow), rows)
             roll_up(session, rows)
 
         await history.database.write(work)

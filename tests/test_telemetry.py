@@ -1,219 +1,226 @@
-"""Spans: names and attributes of the conventions, the record's own ids, never content."""
+"""Spans on their way to a collector: the record's own ids, bounded, counted, in nobody's way."""
 
 from __future__ import annotations
 
+import logging
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from concurrent import futures
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from amaze_proxy import telemetry
+from amaze_proxy.otlp import Otlp, Protocol
 from amaze_proxy.pipeline.line import Spans
-from amaze_proxy.policy.record import AuditRecord
-from amaze_proxy.telemetry import OtlpSpans, attributes, open_spans, span_name
+from amaze_proxy.protocols.tracecontext import TraceContext
+from amaze_proxy.settings import SettingsError
+from amaze_proxy.telemetry import MOST_WAITING, OtlpSpans, open_spans
+from amaze_proxy.wire.ca import load_or_create_ca
+from amaze_proxy.wire.leaves import LeafCache
+from tests.collectors import Received, collector, grpc_receiver, http_receiver, said, until
+from tests.test_conventions import record
 
 TRACE, SPAN, PARENT = "a" * 32, "b" * 16, "c" * 16
+RECEIVERS = {Protocol.HTTP: http_receiver, Protocol.GRPC: grpc_receiver}
 
 
-def record(**more: Any) -> AuditRecord:
-    values: dict[str, Any] = {
-        "decision_id": "d" * 32,
-        "ts": 1_700_000_000_000,
-        "agent_id": "agent-1",
-        "kind": "llm",
-        "trace_id": TRACE,
-        "span_id": SPAN,
-        "turn_id": "turn-1",
-        "target": "api.openai.com",
-        "model": "gpt-4.1-mini",
-        "method": "POST",
-        "path": "/v1/chat/completions",
-        "status": 200,
-        "latency_ms": 12.5,
-        "input": "the question",
-        "output": "the answer",
-        "tokens_in": 10,
-        "tokens_out": 5,
-        "tokens_cached": 2,
-        "cost_microusd": 7,
-        "policy_version": 3,
-        **more,
-    }
-    return AuditRecord(**values)
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """The levels of others' loggers are those of the process."""
+    loggers = [logging.getLogger(name) for name in telemetry._CHATTY]
+    levels = [one.level for one in loggers]
+    yield
+    for one, level in zip(loggers, levels, strict=True):
+        one.setLevel(level)
 
 
-@pytest.mark.parametrize(
-    ("told", "name"),
-    [
-        (record(), "chat gpt-4.1-mini"),
-        (record(path="/v1/embeddings", model="e"), "embeddings e"),
-        (record(model=""), "chat"),
-        (record(kind="http", method="GET", target="a.example:81"), "GET a.example:81"),
-    ],
-)
-def test_names(told: AuditRecord, name: str) -> None:
-    assert span_name(told) == name
+@pytest.fixture(params=list(Protocol))
+def receiver(request: pytest.FixtureRequest) -> Iterator[tuple[Otlp, Received]]:
+    with RECEIVERS[request.param]() as received:
+        path = "/v1/traces" if request.param is Protocol.HTTP else ""
+        yield Otlp(received.url + path, request.param, {"x-tenant": "one"}), received
 
 
-def test_a_model_call() -> None:
-    assert attributes(record(), "openai") == {
-        "http.request.method": "POST",
-        "http.response.status_code": 200,
-        "server.address": "api.openai.com",
-        "url.path": "/v1/chat/completions",
-        "gen_ai.agent.id": "agent-1",
-        "gen_ai.conversation.id": "turn-1",
-        "amaze.decision.id": "d" * 32,
-        "amaze.decision.effect": "allow",
-        "amaze.policy.version": 3,
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": "gpt-4.1-mini",
-        "gen_ai.usage.input_tokens": 10,
-        "gen_ai.usage.output_tokens": 5,
-        "gen_ai.usage.cache_read.input_tokens": 2,
-        "amaze.cost.microusd": 7,
-    }
+def opened(to: Otlp) -> OtlpSpans:
+    spans = open_spans(to, "i1")
+    assert isinstance(spans, OtlpSpans)
+    return spans
 
 
-def test_any_other_call() -> None:
-    told = attributes(record(kind="http", target="a.example:81"), "")
-    assert (told["server.address"], told["server.port"]) == ("a.example", 81)
-    assert not [name for name in told if name.startswith("gen_ai.usage")]
-
-
-@pytest.mark.parametrize(
-    ("more", "error"),
-    [
-        ({"denied": True, "denial_reason": "llm-not-allowed"}, "policy_denied"),
-        ({"error": "upstream-timeout: slow"}, "upstream-timeout"),
-        ({}, None),
-    ],
-)
-def test_errors(more: dict[str, Any], error: str | None) -> None:
-    told = attributes(record(**more), "openai")
-    assert told.get("error.type") == error
-    assert told["amaze.decision.effect"] == ("deny" if more.get("denied") else "allow")
-
-
-def test_never_content() -> None:
-    told = str(attributes(record(), "openai"))
-    assert "the question" not in told
-    assert "the answer" not in told
-
-
-class Collector:
-    """Keeps the spans that it is sent."""
-
-    def __init__(self) -> None:
-        self.requests: list[ExportTraceServiceRequest] = []
-        self.url = ""
-
-    def spans(self) -> list[Any]:
-        return [
-            span
-            for request in self.requests
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-
-@pytest.fixture
-def http_collector() -> Iterator[Collector]:
-    collector = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/v1/traces"
-            body = self.rfile.read(int(self.headers["content-length"]))
-            collector.requests.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        collector.url = f"http://127.0.0.1:{server.server_port}/"
-        yield collector
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def grpc_collector() -> Iterator[Collector]:
-    collector = Collector()
-
-    class Service(TraceServiceServicer):
-        def Export(
-            self, request: ExportTraceServiceRequest, context: object
-        ) -> ExportTraceServiceResponse:
-            collector.requests.append(request)
-            return ExportTraceServiceResponse()
-
-    server = grpc.server(futures.ThreadPoolExecutor(1))
-    add_TraceServiceServicer_to_server(Service(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    collector.url = f"http://127.0.0.1:{port}"
-    yield collector
-    server.stop(None).wait()
-
-
-def emit(spans: Spans) -> None:
-    spans.emit(record(), PARENT, "openai")
-    spans.emit(record(span_id="e" * 16, denied=True, denial_reason="not-allowed"), "", "openai")
-    spans.emit(record(trace_id="", span_id="f" * 16, error="client went away"), "", "openai")
-
-
-def check(collector: Collector) -> None:
-    allowed, denied, failed = collector.spans()
+def check(received: Received) -> None:
+    allowed, denied, failed = received.spans
     assert (allowed.trace_id.hex(), allowed.span_id.hex()) == (TRACE, SPAN)
     assert allowed.parent_span_id.hex() == PARENT
-    assert allowed.name == "chat gpt-4.1-mini"
+    assert (allowed.name, allowed.kind) == ("chat gpt-4.1-mini", 3)
+    assert said(allowed)["gen_ai.provider.name"] == "openai"
     assert allowed.end_time_unix_nano - allowed.start_time_unix_nano == 12_500_000
     assert allowed.start_time_unix_nano == 1_700_000_000_000 * 1_000_000
     assert allowed.status.code == 0
+    assert not allowed.links
     assert (denied.trace_id.hex(), denied.parent_span_id) == (TRACE, b"")
     assert (denied.status.code, denied.status.message) == (2, "not-allowed")
+    (link,) = denied.links
+    assert (link.trace_id.hex(), link.span_id.hex()) == ("1" * 32, "2" * 16)
     assert failed.trace_id.hex() == "d" * 32, "one that has no trace is its own"
     assert failed.status.message == "client went away"
-    resource = collector.requests[0].resource_spans[0].resource
-    told = {a.key: a.value.string_value for a in resource.attributes}
+    assert failed.kind == 1
+    resource = received.requests[0].resource_spans[0]
+    told = {one.key: one.value.string_value for one in resource.resource.attributes}
     assert (told["service.name"], told["service.instance.id"]) == ("amaze-proxy", "i1")
 
 
-def test_over_http(http_collector: Collector) -> None:
-    spans = open_spans(http_collector.url, "http/protobuf", "i1")
-    assert isinstance(spans, OtlpSpans)
-    emit(spans)
-    spans.close()
-    check(http_collector)
+def emit(spans: Spans) -> None:
+    spans.emit(record(parent_span_id=PARENT))
+    refused = record(span_id="e" * 16, denied=True, denial_reason="not-allowed")
+    spans.emit(refused, TraceContext("1" * 32, "2" * 16))
+    spans.emit(record(kind="admin", trace_id="", span_id="f" * 16, error="client went away"))
 
 
-def test_over_grpc(grpc_collector: Collector) -> None:
-    spans = open_spans(grpc_collector.url, "grpc", "i1")
-    assert isinstance(spans, OtlpSpans)
+def test_spans_arrive_as_they_were_recorded(receiver: tuple[Otlp, Received]) -> None:
+    to, received = receiver
+    spans = opened(to)
     emit(spans)
     spans.close()
-    check(grpc_collector)
+    check(received)
+    assert received.headers[0]["x-tenant"] == "one"
+    assert (spans.exported, spans.dropped) == (3, 0)
+
+
+def test_a_real_collector_takes_them_over_both() -> None:
+    with collector() as real:
+        for to in (
+            Otlp(real.grpc_url, Protocol.GRPC),
+            Otlp(f"{real.http_url}/v1/traces", Protocol.HTTP),
+        ):
+            real.received.requests.clear()
+            spans = opened(to)
+            emit(spans)
+            spans.close()
+            until(lambda: len(real.received.spans) == 3, "what the collector passed on")
+            check(real.received)
+
+
+def test_a_collector_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    authority = load_or_create_ca(tmp_path)
+    tls = LeafCache(authority).context_for("localhost")
+    with http_receiver(tls) as received:
+        trusting = Otlp(f"{received.url}/v1/traces", certificate=tmp_path / "ca.pem")
+        spans = opened(trusting)
+        emit(spans)
+        spans.close()
+        check(received)
+
+
+def test_what_is_emitted_is_sent_without_waiting_for_the_end(
+    receiver: tuple[Otlp, Received], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to, received = receiver
+    monkeypatch.setattr(telemetry, "_EVERY_S", 0.01)
+    spans = opened(to)
+    spans.emit(record())
+    until(lambda: spans.exported == 1, "it to be sent")
+    assert len(received.spans) == 1
+    spans.close()
+
+
+def test_a_collector_that_refuses_connections(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        to = Otlp(f"http://127.0.0.1:{sock.getsockname()[1]}/v1/traces", timeout_s=0.05)
+        spans = opened(to)
+        emit(spans)
+        spans.close()
+    assert (spans.exported, spans.dropped) == (0, 3)
+    (line,) = [one for one in caplog.records if one.name == "amaze.proxy"]
+    assert to.place in line.message
+
+
+def test_a_collector_that_never_answers_holds_up_nobody(
+    receiver: tuple[Otlp, Received], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to, received = receiver
+    received.hold = threading.Event()
+    monkeypatch.setattr(telemetry, "_EVERY_S", 0.01)
+    monkeypatch.setattr(telemetry, "_CLOSE_S", 0.05)
+    spans = opened(to)
+    spans.emit(record())
+    until(lambda: received.requests, "the collector to have it")
+    for _ in range(MOST_WAITING + 7):
+        spans.emit(record())
+    assert spans.dropped == 7, "the queue is full, and what is too much is counted"
+    started = time.monotonic()
+    spans.close()
+    assert time.monotonic() - started < 5
+    received.hold.set()
+    until(lambda: spans.dropped + spans.exported == MOST_WAITING + 8, "each to be counted")
+    assert spans.dropped >= MOST_WAITING
+
+
+class Exporter(SpanExporter):
+    """Answers as it is told."""
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = []
+        self.sizes: list[int] = []
+
+    def export(self, spans: Any) -> SpanExportResult:
+        self.sizes.append(len(spans))
+        answer = self.answers.pop(0) if self.answers else SpanExportResult.SUCCESS
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, SpanExportResult)
+        return answer
+
+
+def test_an_outage_is_told_once_and_its_end_too(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "amaze.proxy")
+    monkeypatch.setattr(telemetry, "_EVERY_S", 0.005)
+    exporter = Exporter()
+    exporter.answers = [SpanExportResult.FAILURE, ValueError("hidden"), SpanExportResult.FAILURE]
+    spans = OtlpSpans(exporter, "collector:4317", "i1")
+    for number in range(1, 5):
+        spans.emit(record())
+        until(lambda: spans.exported + spans.dropped == number, "it to be tried")  # noqa: B023
+    spans.close()
+    assert (spans.exported, spans.dropped) == (1, 3)
+    told = [one.getMessage() for one in caplog.records if one.name == "amaze.proxy"]
+    assert len(told) == 2
+    assert "do not reach the collector at collector:4317" in told[0]
+    assert "3 were lost" in told[1]
+    assert "hidden" not in caplog.text
+
+
+def test_much_is_sent_in_batches() -> None:
+    exporter = Exporter()
+    spans = OtlpSpans(exporter, "collector", "i1")
+    for _ in range(300):
+        spans.emit(record())
+    spans.close()
+    assert sum(exporter.sizes) == spans.exported == 300
+    assert max(exporter.sizes) <= 128
+
+
+def test_an_attribute_is_no_longer_than_a_page(receiver: tuple[Otlp, Received]) -> None:
+    to, received = receiver
+    spans = opened(to)
+    spans.emit(record(path="/" + "x" * 5000))
+    spans.close()
+    assert len(said(received.spans[0])["url.path"]) == 1024
 
 
 def test_without_a_collector_nobody_is_told() -> None:
-    spans = open_spans("", "grpc", "i1")
+    spans = open_spans(None, "i1")
     assert type(spans) is Spans
     emit(spans)
+
+
+def test_a_certificate_that_cannot_be_used_is_a_bad_setting(tmp_path: Path) -> None:
+    gone = Otlp("https://collector", Protocol.GRPC, certificate=tmp_path / "gone.pem")
+    with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP"):
+        open_spans(gone, "i1")

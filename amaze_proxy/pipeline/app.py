@@ -22,6 +22,7 @@ from amaze_proxy.pipeline.line import Line
 from amaze_proxy.wire.ingress import Ingress
 
 Health = Callable[[], Awaitable[bool]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 _WHAT_THIS_IS = (
     "This is the aMaze proxy. Use it as a proxy: HTTP_PROXY=http://<agent_id>:<credential>@"
@@ -45,7 +46,12 @@ class Governed:
         await self._app(scope, receive, send)
 
 
-def create_app(line: Line, health: Health, plugins: Sequence[Middleware] = ()) -> Starlette:
+def create_app(
+    line: Line,
+    health: Health,
+    plugins: Sequence[Middleware] = (),
+    metrics: Endpoint | None = None,
+) -> Starlette:
     """The app that `wire.server` serves."""
 
     async def show_health(request: Request) -> Response:
@@ -60,6 +66,7 @@ def create_app(line: Line, health: Health, plugins: Sequence[Middleware] = ()) -
     return Starlette(
         routes=[
             Route("/health", show_health),
+            *([Route("/metrics", metrics)] if metrics else ()),
             Route("/{path:path}", explain, methods=["GET", "HEAD", "POST", "PUT", "DELETE"]),
         ],
         middleware=[*plugins, Middleware(Governed, line=line)],

@@ -57,7 +57,9 @@ async def _record(line: Line, within: Evidence, call: Call, asked: Asked) -> Non
     )
     evidence.output.add(asked.reply or asked.words.encode())
     record = evidence.record()
+    line.meters.ended(record)
     await line.gate.settle(Settlement(record.decision_id, record.agent_id, record, charged=False))
+    line.spans.emit(record)
 
 
 async def post(line: Line, scope: Scope, within: Evidence, call: Call, body: bytes) -> bool:

@@ -15,11 +15,13 @@ from amaze_proxy.policy.request import (
     ToolCall,
 )
 from amaze_proxy.policy.usage import Charge
+from amaze_proxy.protocols import mcp, tracecontext
 from amaze_proxy.protocols.a2a import A2aRequest
 from amaze_proxy.protocols.errors import Malformed
 from amaze_proxy.protocols.llm import LlmRequest
 from amaze_proxy.protocols.mcp import McpRequest
 from amaze_proxy.protocols.providers import LlmRoute
+from amaze_proxy.protocols.tracecontext import TraceContext
 from amaze_proxy.wire.authority import Authority
 
 _UTF8 = frozenset(("charset=utf-8", 'charset="utf-8"', "charset=utf8"))
@@ -124,6 +126,13 @@ def check_json(head: Head, kinds: Container[str]) -> None:
     others = [part for part in parameters if part.startswith("charset") and part not in _UTF8]
     if kind not in kinds or others:
         raise Malformed(f"the Content-Type {declared[:80]!r} is not application/json in UTF-8")
+
+
+def context_in(head: Head, call: Call | None) -> TraceContext | None:
+    """The trace context that the client told, in an MCP message before the header. It is evidence
+    beside ours, and never in place of it: a client names any trace that it likes."""
+    told = mcp.context_in(call.mcp.message) if call is not None and call.mcp is not None else None
+    return told or tracecontext.parse(head.text(b"traceparent"))
 
 
 def with_query(path: str, query: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -31,6 +31,7 @@ class Source(Protocol):
     async def generation(self) -> int: ...
     async def claim(self, agent_id: str, addresses: Sequence[str]) -> None: ...
     async def directory(self) -> registry.Directory: ...
+    async def saw(self, name: str, tools: Mapping[str, str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,15 @@ class Directory:
         }
         if found != known:
             await self._source.claim(agent_id, sorted(found)[:_MOST_CLAIMS])
+
+    def server(self, name: str) -> McpServer | None:
+        """The registered MCP server of that name."""
+        return self._map.servers.get(name)
+
+    async def saw(self, name: str, tools: Mapping[str, str]) -> None:
+        """An agent is about to be shown tools (name: fingerprint) that are not, or not known to
+        be, what was accepted. Raises StoreUnavailable."""
+        await self._source.saw(name, tools)
 
     @property
     def generation(self) -> int:

@@ -26,6 +26,7 @@ from amaze_proxy.policy.request import (
     AgentLook,
     LlmCall,
     Resource,
+    ToolCall,
 )
 from amaze_proxy.policy.usage import Charge
 from amaze_proxy.store.admission import Admission, Admitted, Outcome
@@ -39,7 +40,8 @@ class Verdict:
     """A decision with the policy it was made by and what the store reserved for it.
 
     `hop` is what is known of the callee of a call to an agent. `open`: the credential is the
-    agent's own, and the registered place that the call goes to is approved.
+    agent's own, and the registered place that the call goes to is approved. `changed`: it is a
+    call of a tool that is not what was accepted.
     """
 
     in_force: InForce
@@ -49,11 +51,14 @@ class Verdict:
     conversation: Conversation
     hop: Hopping | None = None
     open: bool = True
+    changed: bool = False
 
     @property
     def alerts(self) -> tuple[str, ...]:
-        """Reasons for which it would have been refused, where breaches pass."""
-        found = (*self.decision.alerts, *self.admitted.alerts)
+        """Reasons for which it would have been refused, where breaches pass; and that its tool has
+        changed, whatever the verdict: a simulation reads it there."""
+        changed = (Reason.TOOL_CHANGED,) if self.changed else ()
+        found = (*self.decision.alerts, *self.admitted.alerts, *changed)
         return tuple(dict.fromkeys(reason.value for reason in found))
 
     @property
@@ -74,24 +79,21 @@ async def judge(line: Line, asking: Asking, attempt: Attempt) -> tuple[Verdict, 
     who = asking.who
     in_force = await line.policies.get(who.agent_id)
     callers = await _callers(line, asking.call)
-    depth = asking.turn.depth
+    known = _Known(callers, asking.turn.depth, _changed(line, asking.call))
     for _ in range(_MOST_RELOADS):
-        decision = _decide(asking, in_force, callers, depth)
+        decision = _decide(asking, in_force, known)
         admission = _admission(asking, in_force, decision)
         attempt.admission = admission
         admitted, seen = await ask(line, asking, admission, decision, attempt)
         if admitted.outcome is Outcome.STALE:
             in_force = await line.policies.reload(who.agent_id)
             continue
-        known = (callers, depth)
         conversation = conversation_of(asking, admitted)
         if asking.turn.ambient and admitted.outcome is Outcome.ADMITTED:
             line.ambients.put(who.agent_id, conversation)
-        depth = conversation.depth
-        if seen.callee is not None:
-            callers = await _current(line, seen.callee)
-        if (callers, depth) != known:
-            again = _decide(asking, in_force, callers, depth)
+        before, known = known, await _news(line, known, seen, conversation)
+        if known != before:
+            again = _decide(asking, in_force, known)
             if again.allowed and not decision.allowed:
                 continue  # nothing was reserved for the denial
             decision = again
@@ -100,7 +102,16 @@ async def judge(line: Line, asking: Asking, attempt: Attempt) -> tuple[Verdict, 
             hop = reached(seen.callee, asking.call.path)
         charge = _charge(asking.call, in_force)
         passable = is_own(admitted) and seen.refused is None
-        verdict = Verdict(in_force, decision, admitted, charge, conversation, hop, passable)
+        verdict = Verdict(
+            in_force,
+            decision,
+            admitted,
+            charge,
+            conversation,
+            hop,
+            open=passable,
+            changed=known.changed,
+        )
         return verdict, _refusal(verdict, asking, seen)
     raise Refused(Reason.INTERNAL_ERROR, "the policy changed faster than it could be read")
 
@@ -108,12 +119,35 @@ async def judge(line: Line, asking: Asking, attempt: Attempt) -> tuple[Verdict, 
 # -- the decision -----------------------------------------------------------------------------
 
 
-def _decide(
-    asking: Asking, in_force: InForce, callers: frozenset[str] | None, depth: int
-) -> Decision:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What only the callee's policy, the turn and the registry know: the callee's list of callers,
+    the depth, whether the tool is not what was accepted."""
+
+    callers: frozenset[str] | None
+    depth: int
+    changed: bool
+
+
+def _changed(line: Line, call: Call) -> bool:
+    """Whether the called tool is not what was accepted, as this worker last saw it."""
+    server = line.directory.server(call.entry) if call.tool else None
+    return server is not None and server.changed(call.tool)
+
+
+async def _news(line: Line, known: _Known, seen: Seen, conversation: Conversation) -> _Known:
+    """The same as the store has it now."""
+    return _Known(
+        known.callers if seen.callee is None else await _current(line, seen.callee),
+        conversation.depth,
+        known.changed if seen.changed is None else seen.changed,
+    )
+
+
+def _decide(asking: Asking, in_force: InForce, known: _Known) -> Decision:
     """The verdict on the call and on all that must be allowed besides; the first denial counts."""
     agent_id = asking.who.agent_id
-    resource = _filled(asking.call.resource, callers, depth)
+    resource = _filled(asking.call.resource, known)
     decision = decide(AccessRequest(agent_id, resource), in_force.policy)
     if asking.call.barred:
         return _barred(asking.call, asking.call.barred, decision)
@@ -146,13 +180,14 @@ def _barred(call: Call, why: Refused, decision: Decision) -> Decision:
     return denial
 
 
-def _filled(resource: Resource, callers: frozenset[str] | None, depth: int) -> Resource:
-    """The resource with what only the callee's policy and the turn know."""
+def _filled(resource: Resource, known: _Known) -> Resource:
     match resource:
         case AgentCall(callee=callee):
-            return AgentCall(callee, callers, depth + 1)
+            return AgentCall(callee, known.callers, known.depth + 1)
         case AgentLook(callee=callee):
-            return AgentLook(callee, callers)
+            return AgentLook(callee, known.callers)
+        case ToolCall():
+            return replace(resource, changed=known.changed)
         case _:
             return resource
 

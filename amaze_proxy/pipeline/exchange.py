@@ -132,7 +132,7 @@ class Exchange:
         self._in_flight = self._line.in_flight.enter(who.agent_id)
         call = self._progress.call or call
         handling = self._progress.handling = handling_of(
-            self._line, self.head, call, verdict, self.evidence.agent_id
+            self._line, self.head, call, verdict, self.evidence
         )
         told = self._told(call, verdict)
         relay = self._progress.relay = Relay(
@@ -235,9 +235,16 @@ class Exchange:
         if is_own(answered):
             self.evidence.agent_id = who.agent_id
             self.evidence.session_id = answered.session_id
+            self._note_turn()
         if answered.outcome is Outcome.REFUSED:
             return from_admission(answered, who.agent_id)
         return refused
+
+    def _note_turn(self) -> None:
+        """Where a call belongs that was refused before it was judged: a signed turn tells."""
+        turn, evidence = self._progress.turn, self.evidence
+        evidence.turn_id, evidence.trace_id = turn.turn_id, turn.trace_id
+        evidence.parent_span_id = turn.parent_span
 
     def _note(self, verdict: Verdict, who: Claim) -> None:
         evidence, admitted = self.evidence, verdict.admitted

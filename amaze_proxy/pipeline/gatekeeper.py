@@ -80,7 +80,9 @@ class Gatekeeper:
         evidence.status, evidence.denied = shaped.status, True
         evidence.denial_reason = refused.reason.value
         evidence.error = refused.message[:500]
-        record = self._line.strangers.worth(evidence.record())
+        ended = evidence.record()
+        self._line.meters.ended(ended)
+        record = self._line.strangers.worth(ended)
         if record is None:
             return shaped
         settlement = Settlement(record.decision_id, record.agent_id, record, charged=False)

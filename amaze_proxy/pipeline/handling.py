@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from amaze_proxy.pipeline.calls import Way
@@ -20,6 +22,18 @@ class Reader(Protocol):
     def complete(self) -> bool: ...
     def feed(self, chunk: bytes) -> bytes: ...
     def end(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What lists of tools told. `changed`: one is not what was accepted; `news`: those (name:
+    fingerprint) that the store has to hear of."""
+
+    changed: bool = False
+    news: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_LISTED = Listed()
 
 
 class Handling(Protocol):
@@ -71,6 +85,10 @@ class Handling(Protocol):
         """What the target asked of the client and may not, since this was last called."""
         ...
 
+    def listed(self) -> Listed:
+        """The tools that the target listed; the news since this was last called."""
+        ...
+
 
 class Passing:
     """A call that is not looked into."""
@@ -106,6 +124,9 @@ class Passing:
 
     def asked(self) -> list[Asked]:
         return []
+
+    def listed(self) -> Listed:
+        return NOTHING_LISTED
 
 
 def as_event(body: bytes) -> bytes:

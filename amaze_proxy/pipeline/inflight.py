@@ -18,6 +18,11 @@ class InFlight:
         self._stopped: set[Task] = set()
         self._closed = False
 
+    @property
+    def running(self) -> int:
+        """How many calls there are."""
+        return sum(map(len, self._tasks.values()))
+
     def close(self) -> None:
         """End `watch`. A cancellation alone can get lost in redis-py on Python 3.11."""
         self._closed = True

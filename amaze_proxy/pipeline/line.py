@@ -15,6 +15,7 @@ from amaze_proxy.pipeline.strangers import Strangers
 from amaze_proxy.pipeline.verified import Verified
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.protocols.prices import PriceBook
+from amaze_proxy.protocols.tracecontext import TraceContext
 from amaze_proxy.store.admission import Gate
 from amaze_proxy.store.peers import Callee, Hop
 from amaze_proxy.store.registry import LlmHost, McpServer
@@ -25,8 +26,29 @@ from amaze_proxy.wire.upstream import Target, Upstreams
 class Spans:
     """Where a finished call is told to tracing; this one tells nobody."""
 
-    def emit(self, record: AuditRecord, parent_span: str, provider: str) -> None:
-        """One span for one recorded call. Never blocks, never raises."""
+    @property
+    def exported(self) -> int:
+        """Spans that the collector took."""
+        return 0
+
+    @property
+    def dropped(self) -> int:
+        """Spans that were lost, because the collector did not take them (in time)."""
+        return 0
+
+    def emit(self, record: AuditRecord, sent: TraceContext | None = None) -> None:
+        """One span for one recorded call; `sent` is the context that the client told. Never
+        blocks, never raises."""
+
+    def close(self) -> None:
+        """Send what is left. Blocks for 2 s at most."""
+
+
+class Meters:
+    """Where every call is counted once; this one counts nothing."""
+
+    def ended(self, record: AuditRecord) -> None:
+        """A call has ended, recorded or not. Never blocks, never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +77,7 @@ class Peers(Protocol):
     async def hop(self, hop: Hop) -> Callee: ...
     async def look(self, callee: str) -> Callee: ...
     async def hop_end(self, callee: str, decision_id: str, *, reached: bool = True) -> None: ...
-    async def mcp(self, name: str) -> McpServer | None: ...
+    async def mcp(self, name: str, tool: str = "") -> McpServer | None: ...
     async def llm(self, name: str) -> LlmHost | None: ...
 
 
@@ -73,6 +95,7 @@ class Line:
     peers: Peers
     seal: Seal
     spans: Spans = field(default_factory=Spans)
+    meters: Meters = field(default_factory=Meters)
     verified: Verified = field(default_factory=Verified)
     strangers: Strangers = field(default_factory=Strangers)
     ambients: Ambients = field(default_factory=Ambients)

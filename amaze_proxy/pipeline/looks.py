@@ -57,10 +57,12 @@ def is_own(admitted: Admitted) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the store said together with the admission: of the callee, or against the call."""
+    """What the store said together with the admission: of the callee, or against the call.
+    `changed`: whether the tool is not what was accepted; None: it is no call of a tool."""
 
     callee: Callee | None = None
     refused: Refused | None = None
+    changed: bool | None = None
 
 
 NOTHING = Seen()
@@ -153,8 +155,10 @@ async def _look(line: Line, call: Call) -> Seen:
     if call.llm is not None:
         host = await line.peers.llm(call.entry)
         return Seen(refused=_not_there(call, host, "LLM host", Reason.LLM_NOT_ALLOWED))
-    server = await line.peers.mcp(call.entry)
-    return Seen(refused=_not_there(call, server, "MCP server", Reason.MCP_NOT_ALLOWED))
+    server = await line.peers.mcp(call.entry, call.tool)
+    refused = _not_there(call, server, "MCP server", Reason.MCP_NOT_ALLOWED)
+    changed = server.changed(call.tool) if server is not None and call.tool else None
+    return Seen(refused=refused, changed=changed)
 
 
 def _not_there(

@@ -9,6 +9,7 @@ from amaze_proxy.pipeline.enforce import Verdict
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.protocols.llm import LlmRequest, parse_request, prepare
+from amaze_proxy.protocols.tracecontext import TraceContext
 
 Headers = list[tuple[bytes, bytes]]
 Content = bytes | AsyncIterator[bytes]
@@ -21,6 +22,14 @@ _NOT_FORWARDED = frozenset(
         b"traceparent",  # ours replaces it
         b"tracestate",
         b"baggage",  # would tell a third party about the caller's system
+    )
+)
+
+# What tells of the body as it came. RFC 9530: content-digest, repr-digest.
+_OF_THE_BODY = frozenset(
+    (
+        *(b"content-encoding", b"content-length"),
+        *(b"content-digest", b"repr-digest", b"digest", b"content-md5"),
     )
 )
 
@@ -53,14 +62,14 @@ def forward_headers(
     received: Iterable[tuple[bytes, bytes]], trace_id: str, span_id: str, edited: bool
 ) -> Headers:
     """The end-to-end headers for the target, with our trace context (W3C traceparent)."""
-    changed = (b"content-encoding", b"content-length", b"digest", b"content-md5") if edited else ()
+    changed = _OF_THE_BODY if edited else ()
     kept = [
         (name, value)
         for name, value in received
         if name not in _NOT_FORWARDED and name not in changed and not name.startswith(b"x-amaze-")
     ]
     kept.append((b"accept-encoding", b"identity"))
-    kept.append((b"traceparent", f"00-{trace_id}-{span_id}-01".encode()))
+    kept.append((b"traceparent", TraceContext(trace_id, span_id).traceparent.encode()))
     return kept
 
 

@@ -19,6 +19,7 @@ STATUS: Mapping[Reason, int] = {
     Reason.MCP_NOT_ALLOWED: 403,
     Reason.TOOL_NOT_ALLOWED: 403,
     Reason.ARGUMENT_NOT_ALLOWED: 403,
+    Reason.TOOL_CHANGED: 403,
     Reason.LLM_NOT_ALLOWED: 403,
     Reason.HOST_NOT_ALLOWED: 403,
     Reason.GRAPH_VIOLATION: 403,

@@ -187,7 +187,7 @@ class Relay:
             self._handling.check_error(media_type, decoded)
         else:
             changed = self._handling.whole(media_type, decoded)
-            await self._refuse_asked()
+            await self._hear()
             if changed is not None:
                 headers = [h for h in headers if h[0] not in _OF_THE_BODY]
                 if changed[0]:
@@ -199,6 +199,16 @@ class Relay:
         headers.append((b"content-length", b"%d" % len(body)))
         await self._start(response.status, headers)
         await self._send({"type": "http.response.body", "body": body})
+
+    async def _hear(self) -> None:
+        """What the answer says besides, before the client gets it. Raises StoreUnavailable: what
+        cannot be remembered of a changed tool is not shown either."""
+        listed = self._handling.listed()
+        if listed.changed:
+            self._evidence.alert = Reason.TOOL_CHANGED.value  # a list has no other alerts
+        if listed.news:
+            await self._line.directory.saw(self._call.entry, listed.news)
+        await self._refuse_asked()
 
     async def _refuse_asked(self) -> None:
         asked = self._handling.asked()
@@ -233,7 +243,7 @@ class Relay:
         chunks = response.chunks()
         async for chunk in chunks:
             data = reader.feed(chunk)
-            await self._refuse_asked()
+            await self._hear()
             if not self.started:
                 await self._start(response.status, _end_to_end(response))
             if reader.complete:
@@ -243,7 +253,7 @@ class Relay:
                 break
             await self.push(data)
         rest = reader.end()
-        await self._refuse_asked()
+        await self._hear()
         if self._handling.whole_stream and not reader.complete:
             raise self._broken("ended its stream before the answer was complete")
         await settle(self.used())

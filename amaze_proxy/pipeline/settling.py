@@ -7,9 +7,11 @@ import logging
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 
+from amaze_proxy.pipeline.calls import context_in
 from amaze_proxy.pipeline.line import Line
 from amaze_proxy.pipeline.progress import Progress
 from amaze_proxy.pipeline.usage import Used
+from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.errors import StoreUnavailable
 
@@ -40,7 +42,9 @@ class Settling:
             evidence.tokens_in, evidence.tokens_out = used.input, used.output
             evidence.tokens_cached, evidence.estimated = used.cached, used.estimated
             evidence.cost_microusd = used.cost_microusd
-        record = self._line.strangers.worth(evidence.record())
+        ended = evidence.record()
+        self._line.meters.ended(ended)
+        record = self._line.strangers.worth(ended)
         if record is None:
             for each in self._beside(reached=False):
                 await each
@@ -71,9 +75,14 @@ class Settling:
         except StoreUnavailable:
             log.critical("decision %s: neither store nor journal took it", record.decision_id)
             raise
-        provider = on.call.provider if on.call else ""
-        parent = on.verdict.conversation.parent_span if on.verdict else ""
-        self._line.spans.emit(record, parent or on.turn.parent_span, provider)
+        except asyncio.CancelledError:
+            self._tell(record)
+            raise
+        self._tell(record)
+
+    def _tell(self, record: AuditRecord) -> None:
+        on = self._progress
+        self._line.spans.emit(record, context_in(on.head, on.call))
 
     def _beside(self, reached: bool) -> Iterator[Coroutine[None, None, None]]:
         """What else the store is told of the end of a call; most calls have none, and a task for

@@ -32,6 +32,8 @@ class Strangers:
         self._left = self._burst
         self._at = clock()
         self._skipped = 0
+        self.unrecorded = 0
+        """How many were only counted, since the start."""
 
     def worth(self, record: AuditRecord) -> AuditRecord | None:
         """The record to write; None: it is only counted. An agent's own is always written."""
@@ -42,6 +44,7 @@ class Strangers:
         self._at = now
         if self._left < 1:
             self._skipped += 1
+            self.unrecorded += 1
             return None
         self._left -= 1
         skipped, self._skipped = self._skipped, 0

@@ -15,6 +15,7 @@ from amaze_proxy.store import keys
 from amaze_proxy.store.admission import Admission, Admitted, LimitState, Outcome, Settlement
 from amaze_proxy.store.connection import Argument
 from amaze_proxy.store.errors import StoreUnavailable
+from amaze_proxy.store.series import KEPT_MS, MINUTE_MS, points
 from amaze_proxy.store.wire import Reply
 
 LARGEST = 10**15
@@ -168,7 +169,7 @@ def settle_call(settlement: Settlement, *, resume: bool = False, now_ms: int = 0
     record must not get lost. `resume`: the server lost records that it
     had acknowledged, so take this one in spite of the gap (which the chain shows for ever)."""
     agent, record = settlement.agent_id, settlement.record
-    windows = _windows(settlement.limits)
+    windows, added = _windows(settlement.limits), tuple(points(record))
     named = (
         keys.audit(agent),
         keys.chain(agent),
@@ -176,6 +177,7 @@ def settle_call(settlement: Settlement, *, resume: bool = False, now_ms: int = 0
         keys.reservation(agent, settlement.decision_id),
         keys.means(agent),
         *(keys.window(agent, limit.name) for limit in windows),
+        *(keys.series(agent, metric) for metric, _ in added),
     )
     flags = {"c": settlement.charged, "b": settlement.burn_step, "r": resume}
     args: list[Argument] = [
@@ -194,6 +196,10 @@ def settle_call(settlement: Settlement, *, resume: bool = False, now_ms: int = 0
     ]
     for limit in windows:
         args += [limit.name, limit.window_ms]
+    if added:
+        args += [KEPT_MS, record.ts // MINUTE_MS * MINUTE_MS, agent]
+    for metric, value in added:
+        args += [metric.value, value]
     return Call("settle", named, tuple(args))
 
 

@@ -25,6 +25,8 @@ class Delivery:
     def __init__(self, caller: Caller, load: Callable[[], Awaitable[None]]) -> None:
         self._caller = caller
         self._load = load
+        self.errors = 0
+        """Batches that were not taken whole, since the start."""
 
     async def send(self, batch: Sequence[Settlement]) -> int:
         """How many were taken, from the front. Repeating what was taken is harmless."""
@@ -41,6 +43,7 @@ class Delivery:
                 record = batch[done].record
                 _log.error("the store lost records of %s before %d", record.writer, record.seq)
             elif problem is not None:
+                self.errors += 1
                 _log.warning("a record was not taken: %s", problem)
                 break
         return done

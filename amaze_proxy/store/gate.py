@@ -96,6 +96,16 @@ class StoreGate:
             self._replayer = Replayer(self._delivery, own, orphans, self._delivered)
             self._replaying = asyncio.get_running_loop().create_task(self._replayer.run())
 
+    @property
+    def errors(self) -> int:
+        """How often the store did not do what it was asked, since the start."""
+        return self._hot.errors + self._delivery.errors
+
+    @property
+    def journal_bytes(self) -> int:
+        """What waits on disk for the store."""
+        return self._replayer.size if self._replayer is not None else 0
+
     async def admit(self, admission: Admission) -> Admitted:
         """See Gate. Raises ValueError for a negative amount or a reserved turn id."""
         return read_admitted(await self._hot.call(admit_call(admission)), admission)

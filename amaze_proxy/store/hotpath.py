@@ -21,12 +21,21 @@ class HotPath:
         self.caller = caller
         self._load_lock = asyncio.Lock()
         self._load = load
+        self.errors = 0
+        """Calls that failed, since the start."""
 
     async def call(self, call: Call) -> Reply:
         """The reply to an idempotent call. Raises StoreUnavailable.
 
         Once more only where that is safe: nothing ran, or running twice is harmless.
         """
+        try:
+            return await self._tried(call)
+        except StoreUnavailable:
+            self.errors += 1
+            raise
+
+    async def _tried(self, call: Call) -> Reply:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         try:

@@ -57,7 +57,7 @@ def means(agent_id: str) -> str:
 
 
 def series(agent_id: str, metric: str) -> str:
-    """A time series (llm_tokens, tool_calls, a2a_calls, denials, llm_latency_ms)."""
+    """A time series: sums by minute of one of `store.series.Metric`."""
     return f"ts:{{{agent_id}}}:{metric}"
 
 

@@ -13,7 +13,7 @@ from amaze_proxy.store.client import Client, translate
 from amaze_proxy.store.errors import FunctionMissing
 
 NAME = "amaze"
-_PARTS = ("base", "window", "estimate", "graph", "hops", "admit", "settle", "nouns")
+_PARTS = ("base", "window", "estimate", "graph", "hops", "admit", "series", "settle", "nouns")
 
 
 @cache

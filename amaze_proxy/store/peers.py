@@ -11,7 +11,14 @@ from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.calls import Call
 from amaze_proxy.store.connection import Argument
 from amaze_proxy.store.hotpath import HotPath
-from amaze_proxy.store.registry import LlmHost, McpServer, llm_host, mcp_server, sensible
+from amaze_proxy.store.registry import (
+    LlmHost,
+    McpServer,
+    fields_of,
+    llm_host,
+    mcp_server,
+    sensible,
+)
 from amaze_proxy.store.wire import Reply
 
 # They are stored side by side, with colons between them.
@@ -81,16 +88,16 @@ class Peers:
                 raise ValueError("not text")
             return int(reply)
 
-    async def mcp(self, name: str) -> McpServer | None:
-        """The MCP server as it is registered now."""
-        return mcp_server(name, await self._entry(keys.mcp(name)))
+    async def mcp(self, name: str, tool: str = "") -> McpServer | None:
+        """The MCP server as it is registered now; of its tools, what is known of this one."""
+        return mcp_server(name, await self._entry(keys.mcp(name), tool))
 
     async def llm(self, name: str) -> LlmHost | None:
         """The LLM host as it is registered now."""
         return llm_host(name, await self._entry(keys.llm(name)))
 
-    async def _entry(self, key: str) -> Mapping[bytes, bytes]:
-        reply = await self._hot.call(Call("entry_read", (key,), ()))
+    async def _entry(self, key: str, tool: str = "") -> Mapping[bytes, bytes]:
+        reply = await self._hot.call(Call("entry_read", (key,), fields_of(tool)))
         with sensible():
             flat = _blobs(reply)
             return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -13,6 +13,9 @@ from amaze_proxy.store.agents import AgentStatus, Endpoint, read_agent
 from amaze_proxy.store.client import Client, translate
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.generation import generation, touch
+
+# Fields of a server: whether it has pins, each of them, and what else was seen of a tool.
+_PINNED, _PIN, _SEEN = "pinned", "pin:", "seen:"
 
 
 class EntryStatus(StrEnum):
@@ -23,13 +26,31 @@ class EntryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class McpServer:
-    """`revision` grows with each change: the store never goes back to an older one."""
+    """`revision` grows with each change: the store never goes back to an older one.
+
+    `pins` are the fingerprints (SHA-256) of the tools that were accepted, by name; None: none ever
+    were, so that no tool counts as changed. `seen` are others that were seen since: not a part
+    of what is published.
+    """
 
     name: str
     url: str
     status: EntryStatus
     owner: str = ""
     revision: int = 0
+    pins: Mapping[str, str] | None = None
+    seen: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def changed(self, tool: str) -> bool:
+        """Whether the tool is not what was accepted, as far as anybody has seen."""
+        if self.pins is None:
+            return False
+        pin = self.pins.get(tool)
+        return pin is None or self.seen.get(tool, pin) != pin
+
+    def is_news(self, tool: str, sha256: str) -> bool:
+        """Whether the store is to be told that the tool was seen so."""
+        return sha256 not in ((self.pins or {}).get(tool), self.seen.get(tool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +95,27 @@ class Registry:
 
     async def publish_mcp(self, server: McpServer) -> None:
         """In force from the next call on. An older revision than the stored one is ignored."""
-        fields = ("url", server.url, "status", server.status.value, "owner", server.owner)
+        fields = ["url", server.url, "status", server.status.value, "owner", server.owner]
+        fields += (_PINNED, "" if server.pins is None else "1")
+        for tool, sha256 in (server.pins or {}).items():
+            fields += (_PIN + tool, sha256)
         await self._publish(keys.mcp(server.name), server.revision, fields)
         await self._list(keys.MCPS, server.name)
 
     async def withdraw_mcp(self, name: str) -> None:
         """Nobody can call it from the next call on."""
         await self._withdraw(keys.MCPS, name, keys.mcp(name))
+
+    async def saw(self, name: str, tools: Mapping[str, str], *, certain: bool = False) -> None:
+        """These tools of the server (name: fingerprint) were seen. `certain`: by us, so that one
+        that is as it was accepted is no longer a changed one. At most about 4,000 are kept; those
+        that were accepted always have room."""
+        told = [text for pair in tools.items() for text in pair]
+        news = await library.call(
+            self._client, "tools_seen", (keys.mcp(name),), "1" if certain else "0", *told
+        )
+        if news:
+            await self.touch()
 
     async def mcp(self, name: str) -> McpServer | None:
         """The server, or None."""
@@ -228,7 +263,19 @@ def mcp_server(name: str, raw: Mapping[bytes, bytes]) -> McpServer | None:
     with sensible():
         found = _texts(raw)
         status, revision = EntryStatus(found["status"]), int(found["revision"])
-        return McpServer(name, found["url"], status, found["owner"], revision)
+        pins = _tools(found, _PIN) if found.get(_PINNED) else None
+        seen = _tools(found, _SEEN)
+        return McpServer(name, found["url"], status, found["owner"], revision, pins, seen)
+
+
+def fields_of(tool: str) -> tuple[str, ...]:
+    """What is read of an entry for a call; of an MCP server's tools only this one."""
+    read = ("url", "status", "owner", "dialect", "revision", _PINNED)
+    return (*read, _PIN + tool, _SEEN + tool) if tool else read
+
+
+def _tools(found: Mapping[str, str], kind: str) -> dict[str, str]:
+    return {name[len(kind) :]: value for name, value in found.items() if name.startswith(kind)}
 
 
 def llm_host(name: str, raw: Mapping[bytes, bytes]) -> LlmHost | None:

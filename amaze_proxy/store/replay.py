@@ -81,6 +81,11 @@ class Replayer:
         if self._orphans:
             self._wake.set()
 
+    @property
+    def size(self) -> int:
+        """Bytes of the journals that wait, our own and those of dead processes."""
+        return sum(source.journal.size for source in (self._own, *self._orphans))
+
     async def append(self, settlements: list[Settlement]) -> None:
         """To our own journal, on disk when it returns. Raises StoreUnavailable."""
         async with self._lock:

@@ -21,6 +21,8 @@ from amaze_proxy.store.hotpath import HotPath
 from amaze_proxy.store.peers import Peers
 from amaze_proxy.store.policies import Policies
 from amaze_proxy.store.registry import Registry
+from amaze_proxy.store.series import Series
+from amaze_proxy.store.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class Store:
     agents: Agents
     policies: Policies
     registry: Registry
+    windows: Windows
     audit: Audit
+    series: Series
     hot: HotPath
     client: Client
 
@@ -76,7 +80,9 @@ async def open_store(
         agents=Agents(client),
         policies=Policies(client),
         registry=Registry(client),
+        windows=Windows(client),
         audit=Audit(client),
+        series=Series(client),
         hot=hot,
         client=client,
     )

@@ -68,6 +68,11 @@ class ProxyServer:
             await self._abort_all()
         self._ended.set()
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._shared.connections)
+
     def close_tunnels(self, predicate: Callable[[Ingress], bool]) -> None:
         """Drop the open tunnels that `predicate` picks, with what is in flight in them."""
         for connection in tuple(self._shared.connections):

@@ -1,6 +1,6 @@
 """The MCP conformance suite (npm) as a client of one server, directly or through a proxy.
 
-    python tests/conformance/run.py URL [REVISION]   prints {scenario: [[check, status], ...]}
+    python tests/conformance/run.py URL [REVISION]   prints {scenario: [{check}, ...]}
 
 `npm ci --ignore-scripts` in this directory installs it; `make test` does so.
 
@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,8 +27,19 @@ HERE = Path(__file__).parent
 REVISIONS = ("2025-06-18", "2025-11-25", "2026-07-28")
 """The revisions that the suite has scenarios for (2025-03-26: a session's end alone)."""
 
-Results = dict[str, tuple[tuple[str, str], ...]]
-"""{scenario: its checks in order, as (check id, SUCCESS | FAILURE | WARNING | SKIPPED | INFO)}"""
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a scenario found: SUCCESS, FAILURE, WARNING, SKIPPED or INFO, and why it failed, in
+    words that may hold ports and times."""
+
+    id: str
+    status: str
+    error: str = field(default="", compare=False)
+
+
+Results = dict[str, tuple[Check, ...]]
+"""{scenario: its checks in order}"""
 
 _SUITE = HERE / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
 _PYTHON = HERE.parents[1] / ".tools/mcp2-venv/bin/python"
@@ -35,15 +47,19 @@ _SCENARIO = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 _LONGEST_S = 300
 
 
-def run(target_url: str, environment: Mapping[str, str], revision: str) -> Results:
-    """Every scenario that the suite has for `revision`, against the server at `target_url`.
+def run(
+    target_url: str, environment: Mapping[str, str], revision: str, scenario: str = ""
+) -> Results:
+    """Every scenario that the suite has for `revision`, or the one, against the server at
+    `target_url`.
 
     `environment` is all that the suite sees, besides PATH and HOME. That scenarios fail is no
     error here (most have a check `wire-schema-valid` that passes even when nothing answers);
     RuntimeError says that the suite itself did not run.
     """
     with tempfile.TemporaryDirectory() as directory:
-        chosen = ("--suite", "all", "--spec-version", revision)
+        which = ("--scenario", scenario) if scenario else ("--suite", "all")
+        chosen = (*which, "--spec-version", revision)
         command = (_node(), _SUITE, "server", "--url", target_url, *chosen, "-o", directory)
         done = subprocess.run(
             command,
@@ -80,20 +96,22 @@ def server(python: Path = _PYTHON) -> Iterator[str]:
             process.terminate()
 
 
-def differences(direct: Results, through: Results) -> list[str]:
-    """What a proxy changed: a line for each scenario whose checks are not the same."""
-    return [
-        f"{name}: direct {direct.get(name)}, through the proxy {through.get(name)}"
+def differences(direct: Results, through: Results) -> dict[str, str]:
+    """What a proxy changed: {scenario whose checks are not the same: both ways' checks}."""
+    return {
+        name: f"direct {direct.get(name)}, through the proxy {through.get(name)}"
         for name in sorted(direct.keys() | through.keys())
         if direct.get(name) != through.get(name)
-    ]
+    }
 
 
 def _read(path: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
     named = _SCENARIO.fullmatch(path.parent.name)
     assert named is not None, path
     checks = json.loads(path.read_text())
-    return named[1], tuple((check["id"], check["status"]) for check in checks)
+    return named[1], tuple(
+        Check(check["id"], check["status"], check.get("errorMessage") or "") for check in checks
+    )
 
 
 def _node() -> Path:
@@ -106,7 +124,8 @@ def _node() -> Path:
 def main() -> None:
     """Runs one revision and prints its results."""
     url, revision = [*sys.argv[1:], REVISIONS[-1]][:2]
-    print(json.dumps(run(url, dict(os.environ), revision), indent=1))
+    results = run(url, dict(os.environ), revision)
+    print(json.dumps({name: [*map(asdict, checks)] for name, checks in results.items()}, indent=1))
 
 
 if __name__ == "__main__":

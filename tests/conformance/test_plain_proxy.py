@@ -12,5 +12,5 @@ def test_a_plain_proxy_changes_nothing() -> None:
     with run.server() as url, plain_proxy() as proxy:
         through = run.run(url, run.proxied(f"http://agent:token@127.0.0.1:{proxy.port}"), REVISION)
     assert proxy.opened
-    assert run.differences(direct, through) == []
-    assert ("tools-call-simple-text", "SUCCESS") in direct["tools-call-simple-text"]
+    assert run.differences(direct, through) == {}
+    assert run.Check("tools-call-simple-text", "SUCCESS") in direct["tools-call-simple-text"]

@@ -103,19 +103,22 @@ class Platform:
             headers={"authorization": f"Bearer {self.admin_key}"},
             trust_env=False,
             timeout=30,
+            verify=False,  # it is plain HTTP: the public roots take long to load
         )
         try:
-            until(self._ready, "the platform to be ready", 60)
+            until(self.is_ready, "the platform to be ready", 60)
         except AssertionError as error:
             self.stop()
             raise AssertionError(f"{error}; its log:\n{self.log.read_text()}") from None
 
-    def _ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether proxy and control say that they are well."""
         assert self._process is not None
         if self._process.poll() is not None:
             raise AssertionError("the platform stopped")
         try:
-            proxy = httpx.get(f"http://127.0.0.1:{self.proxy_port}/health", trust_env=False)
+            url = f"http://127.0.0.1:{self.proxy_port}/health"
+            proxy = httpx.get(url, trust_env=False, verify=False)
             return proxy.status_code == 200 and self.control.get("/health").status_code == 200
         except httpx.HTTPError:
             return False

@@ -90,8 +90,17 @@ def test_the_suite_sees_what_it_sees_directly(
         proxy = run.proxied(platform.proxy_url(agent))
         other = pool.submit(run.run, pair.governed, proxy, revision)
         direct, through = one.result(), other.result()
-    assert "SUCCESS" in {status for checks in direct.values() for _, status in checks}
-    assert run.differences(direct, through) == []
+    assert "SUCCESS" in {check.status for checks in direct.values() for check in checks}
+    # Some scenarios wait for 200 ms and then count what has come: two suites at once on a busy
+    # machine can be too slow for that, either way. What differs must be the same when run alone.
+    suspects = run.differences(direct, through)
+    alone = {
+        name: run.differences(
+            run.run(pair.direct, {}, revision, name), run.run(pair.governed, proxy, revision, name)
+        )
+        for name in suspects
+    }
+    assert {name: suspects[name] for name in suspects if alone[name]} == {}, alone
     records = platform.audit(agent.agent_id)
     refused = {(one["method"], one["denial_reason"]) for one in records if one["denied"]}
     assert refused == REFUSED[revision]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,8 @@ from amaze_proxy.history.archive import StreamJunk, StreamRecord, entry_order
 from amaze_proxy.history.archive_tables import CallRow
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.columns import read_record
+from amaze_proxy.history.queries import EVERYTHING
+from amaze_proxy.history.statistics import Period
 from amaze_proxy.policy.record import GENESIS, AuditRecord, from_json, intact, seal, to_json
 
 
@@ -75,11 +78,25 @@ async def test_columns_hold_what_every_database_can(history: History) -> None:
     assert await history.archive.append("a", [one]) == 1
     (row,) = await rows(history)
     assert (row.model, row.tool) == ("m" * 500, "a\\u0000\\ud800")
-    assert (row.tokens_in, row.policy_version) == (2**63 - 1, 2**31 - 1)
+    assert (row.tokens_in, row.policy_version) == (2**40, 2**31 - 1)
     assert from_json(row.record) == one.record
     (listed,) = await history.ledger.page(0)
     assert listed.link is not None
     assert (listed.link.sound, listed.altered) == (True, "")
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan, 1e308, -1.0])
+async def test_whatever_is_forged_stops_no_stream(history: History, number: float) -> None:
+    (one,) = chain(1)
+    text = to_json(one.record).replace('"latency_ms":0.0', f'"latency_ms":{json.dumps(number)}')
+    forged = replace(one, record=from_json(text), text=text)
+    beside = [replace(each, entry_id=f"9-{n}") for n, each in enumerate(chain(3, "v:a"))]
+    for each in beside:
+        each.record.tokens_in = each.record.cost_microusd = 2**80
+    assert await history.archive.append("a", [forged, *beside]) == 4
+    assert len(await rows(history)) == 4
+    period = Period(0, 7200, 3600)
+    assert (await history.statistics.of(EVERYTHING, period)).total.numbers.calls == 4
 
 
 async def test_what_cannot_be_a_row_is_kept_beside(history: History) -> None:

@@ -7,11 +7,11 @@ from amaze_proxy.history.errors import HistoryMisconfigured
 from amaze_proxy.history.keys import ApiKey
 
 
-async def test_what_was_written_is_there_after_opening_again(url: str) -> None:
-    first = await open_history(url)
+async def test_what_was_written_is_there_after_opening_again(empty_url: str) -> None:
+    first = await open_history(empty_url)
     await first.keys.put(ApiKey("1" * 64, "admin", "admin", 1))
     await first.close()
-    second = await open_history(url)
+    second = await open_history(empty_url)
     await second.ping()
     assert await second.keys.find("1" * 64) is not None
     await second.close()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlmodel import Session, select
 
 from amaze_proxy.history import traces
+from amaze_proxy.history.archive_tables import CallRow
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.queries import EVERYTHING, Cursor, Filter, Viewer, read_cursor
 from tests.history.calls import Book
@@ -167,11 +171,14 @@ async def test_a_trace_is_cut_and_says_so(history: History, book: Book) -> None:
 async def test_a_record_of_another_version_is_shown(history: History, book: Book) -> None:
     book.call(input="kept")
     await book.save()
-    await history.database.write(
-        lambda session: session.connection().exec_driver_sql(
-            """UPDATE call SET record = json_remove(json_set(record, '$.later', 1), '$.limits')"""
-        )
-    )
+
+    def rewrite(session: Session) -> None:
+        row = session.exec(select(CallRow)).one()
+        body = {**json.loads(row.record), "later": 1}
+        del body["limits"]
+        row.record = json.dumps(body)
+
+    await history.database.write(rewrite)
     (one,) = (await history.traces.calls(EVERYTHING, "t", 9, 1000)).records
     assert (one.input, one.limits) == ("kept", "")
 

@@ -28,6 +28,7 @@ from amaze_proxy.pipeline.seal import Seal
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.protocols.prices import PriceBook
+from amaze_proxy.protocols.tracecontext import TraceContext
 from amaze_proxy.store import registry
 from amaze_proxy.store.admission import Admission, Admitted, LimitState, Outcome, Settlement
 from amaze_proxy.store.agents import AgentStatus, Endpoint
@@ -205,7 +206,16 @@ class Registered:
     async def hop_end(self, callee: str, decision_id: str, *, reached: bool = True) -> None:
         self.ended.append((callee, decision_id, reached))
 
-    async def mcp(self, name: str) -> McpServer | None:
+    async def saw(self, name: str, tools: Mapping[str, str]) -> None:
+        """As the store: what is pinned so is no news."""
+        await self._world.reach("saw")
+        server = self.servers[name]
+        pins = server.pins or {}
+        news = {tool: sha for tool, sha in tools.items() if pins.get(tool) != sha}
+        self.number += 1
+        self.servers[name] = replace(server, seen={**server.seen, **news})
+
+    async def mcp(self, name: str, tool: str = "") -> McpServer | None:
         await self._world.reach("look")
         return self.servers.get(name)
 
@@ -304,10 +314,10 @@ class KeptSpans(Spans):
     """Remembers what tracing was told."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[AuditRecord, str, str]] = []
+        self.told: list[tuple[AuditRecord, TraceContext | None]] = []
 
-    def emit(self, record: AuditRecord, parent_span: str, provider: str) -> None:
-        self.told.append((record, parent_span, provider))
+    def emit(self, record: AuditRecord, sent: TraceContext | None = None) -> None:
+        self.told.append((record, sent))
 
 
 @dataclass

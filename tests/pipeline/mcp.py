@@ -11,6 +11,7 @@ from amaze_proxy.pipeline.calls import Call, Head
 from amaze_proxy.pipeline.directory import ServerPlace
 from amaze_proxy.pipeline.mcp_calls import classify_post
 from amaze_proxy.pipeline.seal import Seal
+from amaze_proxy.protocols.tracecontext import TraceContext
 from amaze_proxy.store.registry import EntryStatus, McpServer
 from amaze_proxy.wire.authority import Authority
 from tests.pipeline.fakes import BEARER, JSON, TURN_KEY, Reply, World
@@ -55,6 +56,7 @@ def event(value: bytes) -> bytes:
 SERVER = McpServer("demo", "https://mcp.example:9000/mcp", EntryStatus.APPROVED)
 PLACE = ServerPlace(SERVER, "/mcp")
 SEAL = Seal(TURN_KEY)
+OURS = TraceContext("a" * 32, "b" * 16)
 
 
 def head(query: str = "", method: str = "POST", **headers: bytes) -> Head:

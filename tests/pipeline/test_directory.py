@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -46,6 +46,9 @@ class Fixed:
         return self.number
 
     async def claim(self, agent_id: str, addresses: Sequence[str]) -> None:
+        self.number += 1
+
+    async def saw(self, name: str, tools: Mapping[str, str]) -> None:
         self.number += 1
 
     async def directory(self) -> registry.Directory:

@@ -11,14 +11,14 @@ from amaze_proxy.pipeline.endpoints import is_legacy
 from amaze_proxy.pipeline.mcp_answers import AgentMay, McpHandling
 from amaze_proxy.pipeline.mcp_calls import classify_bare
 from amaze_proxy.protocols.errors import Malformed
-from tests.pipeline.mcp import PLACE, SEAL, head
+from tests.pipeline.mcp import OURS, PLACE, SEAL, head
 
 STREAM = classify_bare(PLACE, head(method="GET"))
 
 
 def endpoint(data: str, call: Call = STREAM) -> str:
-    may = AgentMay("agent-1", "demo", None)
-    reader = McpHandling(call, head(), may, SEAL).reader(b"text/event-stream")
+    may = AgentMay("agent-1", PLACE.server, None)
+    reader = McpHandling(call, head(), may, SEAL, OURS).reader(b"text/event-stream")
     assert reader is not None
     out = reader.feed(b"event: endpoint\ndata: " + data.encode() + b"\n\n")
     found = out.decode().partition("data: ")[2].strip()

@@ -170,7 +170,8 @@ async def test_a_signed_turn_has_its_own_counters_and_trace(world: World) -> Non
     assert world.settlement.turn_id == "turn-7"
     assert (world.record.turn_id, world.record.trace_id) == ("turn-7", "a" * 32)
     assert world.sent.header(b"traceparent") == f"00-{'a' * 32}-{world.record.span_id}-01".encode()
-    assert world.spans.told == [(world.record, "b" * 16, "openai")]
+    assert world.spans.told == [(world.record, None)]
+    assert (world.record.parent_span_id, world.record.provider) == ("b" * 16, "openai")
 
 
 @pytest.mark.parametrize(

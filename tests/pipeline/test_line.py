@@ -27,4 +27,7 @@ def test_a_place_of_the_port_goes_before_one_of_the_host() -> None:
 
 
 def test_spans_go_nowhere_unless_asked_for() -> None:
-    Spans().emit(Evidence(Capture(1), Capture(1)).record(), "", "")
+    spans = Spans()
+    spans.emit(Evidence(Capture(1), Capture(1)).record())
+    spans.close()
+    assert (spans.exported, spans.dropped) == (0, 0)

@@ -11,15 +11,16 @@ from amaze_proxy.pipeline.mcp_answers import AgentMay, McpHandling
 from amaze_proxy.pipeline.mcp_calls import classify_bare
 from amaze_proxy.policy.model import Policy, load_policy
 from amaze_proxy.protocols.errors import Malformed
-from tests.pipeline.mcp import PLACE, SEAL, event, head, one, result, rpc, tool
+from tests.pipeline.mcp import OURS, PLACE, SEAL, SERVER, event, head, one, result, rpc, tool
 
 EVENTS = b"text/event-stream"
+SHA = "a" * 64
 
 # -- what the agent may see and be asked ------------------------------------------------------
 
 
 def may(text: str = "allowed_tools: [add]") -> AgentMay:
-    return AgentMay("agent-1", "demo", load_policy(f"name: p\n{text}\n"))
+    return AgentMay("agent-1", SERVER, load_policy(f"name: p\n{text}\n"))
 
 
 def test_lists_show_what_could_be_called() -> None:
@@ -27,15 +28,15 @@ def test_lists_show_what_could_be_called() -> None:
         "allowed_tools: [add]\nallowed_resources: ['demo/file:///a']\nallowed_prompts: ['demo/p']"
     )
     assert found.filters
-    assert (found.tool("add"), found.tool("drop")) == (True, False)
+    assert (found.tool("add", SHA), found.tool("drop", SHA)) == (True, False)
     assert (found.resource("file:///a"), found.resource("file:///b")) == (True, False)
     assert (found.prompt("p"), found.prompt("q")) == (True, False)
 
 
 def test_without_a_policy_everything_shows_and_nothing_may_be_asked() -> None:
-    found = AgentMay("agent-1", "demo", None)
+    found = AgentMay("agent-1", SERVER, None)
     assert not found.filters
-    assert found.tool("drop")
+    assert found.tool("drop", SHA)
     assert found.feature("sampling/createMessage")
 
 
@@ -57,7 +58,9 @@ def handling(
     call: Call | None = None, policy: Policy | None = None, **headers: bytes
 ) -> McpHandling:
     at = head(**headers)
-    return McpHandling(call or one(tool("add", a=1)), at, AgentMay("agent-1", "demo", policy), SEAL)
+    return McpHandling(
+        call or one(tool("add", a=1)), at, AgentMay("agent-1", SERVER, policy), SEAL, OURS
+    )
 
 
 def test_what_came_encoded_is_sent_as_it_was_read() -> None:

@@ -35,6 +35,8 @@ def test_what_spoke_of_the_old_body_does_not_go_with_an_edited_one() -> None:
         (b"content-length", b"9"),
         (b"digest", b"x"),
         (b"content-md5", b"y"),
+        (b"content-digest", b"z"),
+        (b"repr-digest", b"z"),
     ]
     assert sent(*told) == [*told, *OURS]
     assert sent(*told, (b"content-type", b"z"), edited=True) == [(b"content-type", b"z"), *OURS]

@@ -19,6 +19,7 @@ CONTRACT = {
     "mcp-not-allowed": 403,
     "tool-not-allowed": 403,
     "argument-not-allowed": 403,
+    "tool-changed": 403,
     "llm-not-allowed": 403,
     "host-not-allowed": 403,
     "graph_violation": 403,

@@ -49,6 +49,7 @@ FULL: dict[str, Any] = {
     "max_agent_depth": 2,
     "allowed_callers": ["eve"],
     "tool_rules": {"t": {"x": {"matches": "a+", "max_length": 3}, "y": {"absent": False}}},
+    "on_tool_change": "deny",
     "allowed_resources": ["docs/file:///*"],
     "allowed_prompts": ["p"],
     "allow_sampling": True,

@@ -49,6 +49,27 @@ def test_every_step_of_a_graph_is_offered(tool: str, shown: bool) -> None:
     assert offered(ToolCall("web", tool, {}), STRICT) is shown
 
 
+@pytest.mark.parametrize(
+    ("policy", "shown"),
+    [
+        ({}, True),
+        ({"on_tool_change": "deny"}, False),
+        ({"on_tool_change": "deny", "on_violation": "allow"}, False),
+    ],
+)
+def test_a_changed_tool_is_offered_where_it_would_pass(policy: dict[str, str], shown: bool) -> None:
+    found = parse_policy({"allowed_tools": ["search"], **policy})
+    assert offered(ToolCall("web", "search", {}, changed=True), found) is shown
+    assert offered(ToolCall("web", "search", {}), found)
+
+
+def test_where_breaches_pass_a_change_alone_hides() -> None:
+    policy = parse_policy({"on_violation": "allow", "on_tool_change": "deny"})
+    assert hides(policy)
+    assert offered(ToolCall("web", "any", {}), policy)
+    assert not hides(parse_policy({"enforcement": "shadow", "on_tool_change": "deny"}))
+
+
 def test_lists_are_filtered_where_a_breach_is_refused() -> None:
     assert hides(Policy())
     assert not hides(None)

@@ -311,3 +311,25 @@ async def test_kill_9_in_mid_settle_loses_nothing_acknowledged(
     assert await store.audit.verify("alice") == []
     await store.close()
     assert journal_files(tmp_path) == []
+
+
+async def test_errors_and_what_waits_are_told(own_server, script, tmp_path, until):
+    store = await open_store(own_server.url, tmp_path / "waiting")
+    try:
+        await script.enrol(store)
+        assert (store.gate.errors, store.gate.journal_bytes) == (0, 0)
+        own_server.stop()
+        with pytest.raises(StoreUnavailable):
+            await store.gate.admit(script.admission())
+        await store.gate.settle(script.refusal())
+        assert store.gate.errors >= 2
+        assert store.gate.journal_bytes > 0
+        own_server.start()
+
+        async def delivered():
+            return store.gate.journal_bytes == 0
+
+        await until(delivered)
+        assert len(await store.audit.recent("alice")) == 1
+    finally:
+        await store.close()

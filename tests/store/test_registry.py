@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -256,3 +257,74 @@ async def test_a_store_that_is_down(own_server):
         with pytest.raises(StoreUnavailable):
             await asked
     await store.close()
+
+
+PINNED = McpServer(
+    "demo-mcp", "http://10.0.0.1:9000/mcp", EntryStatus.APPROVED, "ops", 4, {"a": "1", "b:c": "2"}
+)
+
+
+async def test_pins_are_published_whole_and_read_for_one_tool(bare):
+    await bare.registry.publish_mcp(PINNED)
+    assert await bare.registry.mcp("demo-mcp") == PINNED
+    assert (await bare.registry.directory()).servers == (PINNED,)
+    found = await bare.peers.mcp("demo-mcp", "b:c")
+    assert (found.pins, found.seen) == ({"b:c": "2"}, {})
+    assert (await bare.peers.mcp("demo-mcp", "none")).pins == {}
+    assert (await bare.peers.mcp("demo-mcp")).changed("a")  # it was not asked for
+    await bare.registry.publish_mcp(replace(PINNED, revision=5, pins={"b:c": "3"}))
+    assert (await bare.registry.mcp("demo-mcp")).pins == {"b:c": "3"}
+    await bare.registry.publish_mcp(replace(PINNED, revision=6, pins={}))
+    assert (await bare.registry.mcp("demo-mcp")).pins == {}
+    await bare.registry.publish_mcp(replace(PINNED, revision=7, pins=None))
+    assert (await bare.registry.mcp("demo-mcp")).pins is None
+
+
+async def test_what_was_seen_otherwise_has_changed_until_it_is_accepted(bare):
+    await bare.registry.publish_mcp(PINNED)
+
+    async def changed() -> list[str]:
+        return [
+            tool for tool in ("a", "b:c") if (await bare.peers.mcp("demo-mcp", tool)).changed(tool)
+        ]
+
+    number = await bare.registry.generation()
+    await bare.registry.saw("demo-mcp", {"a": "1", "b:c": "2"})
+    assert await bare.registry.generation() == number
+    assert await changed() == []
+    await bare.registry.saw("demo-mcp", {"a": "9", "new": "8"})
+    assert await bare.registry.generation() == number + 1
+    assert await changed() == ["a"]
+    await bare.registry.saw("demo-mcp", {"a": "9"})
+    await bare.registry.saw("demo-mcp", {"a": "1"})  # an agent was shown it: it may change again
+    assert await bare.registry.generation() == number + 1
+    assert await changed() == ["a"]
+    assert (await bare.registry.mcp("demo-mcp")).seen == {"a": "9", "new": "8"}
+    await bare.registry.saw("demo-mcp", {"a": "1"}, certain=True)
+    assert await changed() == []
+    await bare.registry.saw("demo-mcp", {"a": "9"})
+    accepted = replace(PINNED, revision=5, pins={"a": "9", "b:c": "2"})
+    await bare.registry.publish_mcp(accepted)
+    assert await changed() == []
+    assert (await bare.registry.mcp("demo-mcp")).seen == {"new": "8"}
+
+
+async def test_what_is_seen_is_bounded_but_for_what_is_pinned(bare):
+    await bare.registry.saw("demo-mcp", {"a": "9"})
+    assert await bare.registry.mcp("demo-mcp") is None
+    await bare.registry.publish_mcp(PINNED)
+    for part in range(5):
+        await bare.registry.saw("demo-mcp", {f"t{part}-{number}": "x" for number in range(1000)})
+    await bare.registry.saw("demo-mcp", {"a": "9"})
+    found = await bare.registry.mcp("demo-mcp")
+    assert 3900 < len(found.seen) < 4001
+    assert found.changed("a")
+
+
+async def test_a_server_without_pins_has_no_changed_tools(bare):
+    await bare.registry.publish_mcp(DEMO)
+    await bare.registry.saw("demo-mcp", {"a": "9"})
+    found = await bare.peers.mcp("demo-mcp", "a")
+    assert (found.pins, found.seen, found.changed("a")) == (None, {"a": "9"}, False)
+    assert found.is_news("a", "8")
+    assert not found.is_news("a", "9")

@@ -4,11 +4,13 @@ refused would not have fitted a window that is one bucket longer."""
 from __future__ import annotations
 
 import asyncio
+import time
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amaze_proxy.policy.record import GENESIS, seal
+from amaze_proxy.store import keys
 from amaze_proxy.store.admission import Outcome, Settlement
 from amaze_proxy.store.calls import admit_call, read_admitted, settle_call
 from amaze_proxy.store.store import open_store
@@ -99,3 +101,23 @@ async def test_a_clock_that_goes_back_frees_nothing(store, script):
         reply = await caller.fcall(made.function, made.keys, made.args)
         outcomes.append(read_admitted(reply, asked).outcome)
     assert outcomes == [Outcome.ADMITTED, Outcome.REFUSED, Outcome.ADMITTED]
+
+
+async def test_a_lost_window_is_filled_again_and_a_present_one_left_alone(store, script) -> None:
+    now = time.time_ns() // 1_000_000
+    bucket, limit = now // BUCKET, script.tokens(MAXIMUM, WINDOW)
+
+    def fill(*spent: tuple[int, int]):
+        return store.windows.restore(script.agent_id, limit.name, WINDOW, spent)
+
+    assert not await fill()
+    assert not await fill((bucket, 0))
+    # One that is over, three that count, of which one is ahead of the server's clock.
+    assert await fill((bucket - 70, 500), (bucket - 30, 40), (bucket, 10), (bucket + 99, 10))
+    assert not await fill((bucket, 999))
+    answers = [
+        await store.gate.admit(script.admission(limits=(limit,), charge=script.llm(tokens, 0)))
+        for tokens in (41, 40)
+    ]
+    assert [one.outcome for one in answers] == [Outcome.REFUSED, Outcome.ADMITTED]
+    assert await store.client.pttl(keys.window(script.agent_id, limit.name)) > WINDOW

@@ -122,19 +122,60 @@ local function policy_publish(keys, args)
 end
 
 -- KEYS: a server's or an LLM host's. ARGV: revision, field, value, … An older revision than the
--- stored one is not taken. Answer: 1 if it was.
+-- stored one is not taken. Of tools, `pin:<tool>` is the fingerprint that was accepted, all of them
+-- new with each revision, and `seen:<tool>` another one that was seen since. Answer: 1 if it was.
 local function entry_publish(keys, args)
   local stored = tonumber(redis.call('HGET', keys[1], 'revision')) or 0
   if tonumber(args[1]) < stored then
     return 0
   end
+  for _, field in ipairs(redis.call('HKEYS', keys[1])) do
+    if string.sub(field, 1, 4) == 'pin:' then
+      redis.call('HDEL', keys[1], field)
+    end
+  end
   redis.call('HSET', keys[1], 'revision', args[1], unpack(args, 2))
+  for i = 2, #args, 2 do
+    local tool = string.match(args[i], '^pin:(.*)$')
+    if tool and redis.call('HGET', keys[1], 'seen:' .. tool) == args[i + 1] then
+      redis.call('HDEL', keys[1], 'seen:' .. tool)
+    end
+  end
   return 1
 end
 
--- KEYS: a server's or an LLM host's. Answer: field, value, …
-local function entry_read(keys)
-  return redis.call('HGETALL', keys[1])
+-- KEYS: a server's or an LLM host's. ARGV: fields. Answer: field, value, … of those that are there.
+local function entry_read(keys, args)
+  local found = {}
+  for i, value in ipairs(redis.call('HMGET', keys[1], unpack(args))) do
+    if value then
+      found[#found + 1] = args[i]
+      found[#found + 1] = value
+    end
+  end
+  return found
+end
+
+-- KEYS: a server's. ARGV: 1 (this is how the tools are now) or 0 (somebody was shown them so), tool,
+-- fingerprint, … Tools that are pinned always have room. Answer: how many are news.
+local function tools_seen(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then
+    return 0
+  end
+  local news, size = 0, redis.call('HLEN', keys[1])
+  for i = 2, #args, 2 do
+    local field = 'seen:' .. args[i]
+    local pin, seen = unpack(redis.call('HMGET', keys[1], 'pin:' .. args[i], field))
+    if pin == args[i + 1] then
+      if seen and args[1] == '1' then
+        news = news + redis.call('HDEL', keys[1], field)
+      end
+    elseif seen ~= args[i + 1] and (pin or seen or size < 4000) then
+      redis.call('HSET', keys[1], field, args[i + 1])
+      news, size = news + 1, size + 1
+    end
+  end
+  return news
 end
 
 -- KEYS: agent. ARGV: the addresses that its card names. Answer: 1 if that is news.
@@ -157,6 +198,7 @@ redis.register_function {
 }
 redis.register_function('policy_publish', policy_publish)
 redis.register_function('entry_publish', entry_publish)
+redis.register_function('tools_seen', tools_seen)
 redis.register_function {
   function_name = 'entry_read', callback = entry_read, flags = { 'no-writes' },
 }

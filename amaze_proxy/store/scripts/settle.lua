@@ -1,6 +1,7 @@
 -- settle: append the sealed record to its writer's chain, then put the real usage in the place of
 -- the reservation. A record is taken once, in order: the chain makes a replay harmless for ever.
--- KEYS: audit, chain, turn, reservation, means, then one per window limit, in order.
+-- KEYS: audit, chain, turn, reservation, means, then one per window limit, in order, then one per
+-- time series that the record adds to.
 -- ARGV: see calls.py. Answer: ok | duplicate | gap, and the last sequence number of the writer.
 
 -- A marker stays for late repeats of the admission, longer than any caller waits.
@@ -104,6 +105,8 @@ local function settle(keys, args)
   if mean then
     redis.call('HSET', keys[5], s.mean_key, mean)
   end
+  local windows = tonumber(args[12])
+  series_add(keys, 6 + windows, args, 13 + 2 * windows, s.now)
   return { 'ok', int(s.seq) }
 end
 

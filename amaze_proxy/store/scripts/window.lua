@@ -55,6 +55,23 @@ local function window_add(w, bucket, delta)
   end
 end
 
+-- KEYS: window. ARGV: its length in ms, now_ms, bucket, amount, … What was used before the store
+-- was emptied. Answer: 0 if there is a window, which is left alone.
+local function window_restore(keys, args)
+  if redis.call('EXISTS', keys[1]) == 1 then
+    return 0
+  end
+  local w = window_read(keys[1], tonumber(args[1]), now_ms(args[2]))
+  for i = 3, #args, 2 do
+    local bucket = math.min(tonumber(args[i]), w.current) -- another machine's clock may be ahead
+    if window_holds(w, bucket) then
+      window_add(w, bucket, tonumber(args[i + 1]))
+      w.filled = nil
+    end
+  end
+  return 1
+end
+
 -- Milliseconds until `need` of what is counted has left the window.
 local function window_wait(w, need, now)
   local buckets, freed = hash_of(w.key), 0
@@ -66,3 +83,5 @@ local function window_wait(w, need, now)
   end
   return 0
 end
+
+redis.register_function('window_restore', window_restore)

@@ -1,0 +1,58 @@
+"""What tests of several rooms share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amaze_proxy.history.engine import make_engine
+from amaze_proxy.history.migrate import upgrade
+from tests.postgres import PostgresServer
+
+# A worker of xdist is measured, what it starts is not: platforms would start twice as slowly.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first: the short ones fill what is left of the other worker's time."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the newest schema, to be copied: migrations cost more than most tests."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    engine = make_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """A database with the newest schema."""
+    path = shutil.copy(migrated_sqlite, tmp_path / "amaze.db")
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Started by the first test that asks for it."""
+    server = PostgresServer()
+    server.start()
+    server.prepare()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgresql_url(postgres: PostgresServer) -> Iterator[str]:
+    """A database with the newest schema."""
+    url = postgres.create_migrated()
+    yield url
+    postgres.drop(url)
