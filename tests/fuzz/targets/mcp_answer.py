@@ -27,10 +27,13 @@ class _May:
 
     filters = True
 
-    def tool(self, name: str) -> bool:
+    def tool(self, name: str, fingerprint: str) -> bool:
         return name == _ALLOWED
 
-    resource = prompt = tool
+    def prompt(self, name: str) -> bool:
+        return name == _ALLOWED
+
+    resource = prompt
 
     def feature(self, method: str) -> str:
         return "denied"
