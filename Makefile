@@ -12,7 +12,7 @@ PLATFORM := --extra ui --extra postgres pyproject.toml amaze_sdk/pyproject.toml
 CLIENTS := .tools/agents-venv/.ready .tools/mcp2-venv/.ready .tools/timeseries/.ready .tools/otel-venv/.ready \
 	tests/clients/ts/node_modules/.package-lock.json tests/conformance/node_modules/.package-lock.json
 
-.PHONY: up demo ui test check lint unit fuzz bench lock clean help
+.PHONY: up demo ui screenshots test check lint unit fuzz bench lock clean help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -57,6 +57,9 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json | $(VENV)/.ru
 
 ui: $(VENV)/.runtime ## build the web UI (nothing to do when its sources are as they were)
 	$(BIN)/python -m amaze_app.build
+
+screenshots: $(VENV)/.dev ui ## every page of the web UI, dark and light, into docs/screenshots
+	$(BIN)/python -m tests.app.screenshots
 
 up: ui ## start the platform
 	$(BIN)/amaze up

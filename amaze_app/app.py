@@ -7,10 +7,37 @@ from reflex.app import default_error_boundary
 
 from amaze_app import live
 from amaze_app.gate import Gate
-from amaze_app.pages import agents, ended, overview
+from amaze_app.pages import (
+    agent,
+    agents,
+    alerts,
+    audit,
+    ended,
+    llms,
+    mcp,
+    overview,
+    people,
+    settings,
+    trace,
+    traces,
+)
 from amaze_app.shell import unreachable
 
-__all__ = ["agents", "app", "ended", "overview"]
+__all__ = [
+    "agent",
+    "agents",
+    "alerts",
+    "app",
+    "audit",
+    "ended",
+    "llms",
+    "mcp",
+    "overview",
+    "people",
+    "settings",
+    "trace",
+    "traces",
+]
 
 
 def _report(exception: Exception) -> None:

@@ -76,7 +76,7 @@ def series(values: Sequence[float | None], top: float = 0) -> Series:
         for number, value in enumerate(values)
         if value is not None
     ]
-    line = "M" + " L".join(points)
+    line = "M" + " L".join(points if len(points) > 1 else points * 2)  # a dot, with round ends
     first, last = points[0].split()[0], points[-1].split()[0]
     return Series(line, f"{line} L{last} {_BASE} L{first} {_BASE} Z", f"{high:g}")
 

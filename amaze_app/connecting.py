@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import ipaddress
+import re
+from urllib.parse import quote, urlsplit
 
 from amaze_proxy.settings import Settings
 
 _UNKNOWN = "<its credential: Rotate shows a new one>"
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
-def snippets(settings: Settings, agent_id: str, credential: str) -> dict[str, str]:
-    """`run`, `environment` and `compose`. `credential` "": it is not known here any more."""
-    place = settings.proxy_url.removeprefix("http://")
+def snippets(
+    settings: Settings, agent_id: str, credential: str, host_header: str = ""
+) -> dict[str, str]:
+    """`run`, `environment` and `compose`. `credential` "": it is not known here any more.
+    `host_header` is the Host by which the reader's browser reached the UI."""
+    host = _host(settings, host_header)
+    place, control_url = f"{host}:{settings.proxy_port}", f"http://{host}:{settings.control_port}"
     proxy = f"http://{agent_id}:{quote(credential, safe='') or _UNKNOWN}@{place}"
     ca = "ca.pem"
     environment = {
         "AMAZE_AGENT_ID": agent_id,
         "AMAZE_CREDENTIAL": credential or _UNKNOWN,
-        "AMAZE_PROXY_URL": settings.proxy_url,
-        "AMAZE_ORCHESTRATOR_URL": settings.control_url,
+        "AMAZE_PROXY_URL": f"http://{place}",
+        "AMAZE_ORCHESTRATOR_URL": control_url,
         "HTTP_PROXY": proxy,
         "HTTPS_PROXY": proxy,
         "SSL_CERT_FILE": ca,
         "REQUESTS_CA_BUNDLE": ca,
         "NODE_EXTRA_CA_CERTS": ca,
     }
-    shell = [f"curl -so {ca} {settings.control_url}/ca.pem"]
+    shell = [f"curl -so {ca} {control_url}/ca.pem"]
     shell += [f"export {name}='{value}'" for name, value in environment.items()]
     compose = ["services:", f"  {agent_id}:", "    image: my-agent", "    environment:"]
     mounted = {name: f"/{ca}" if value == ca else value for name, value in environment.items()}
@@ -37,3 +44,18 @@ def snippets(settings: Settings, agent_id: str, credential: str) -> dict[str, st
         "environment": "\n".join(shell),
         "compose": "\n".join(compose),
     }
+
+
+def _host(settings: Settings, host_header: str) -> str:
+    """Where an agent finds the platform: where it listens on more than the loopback, the name
+    that its reader has used works from elsewhere too."""
+    if settings.listens_on_loopback:
+        return settings.reachable_host
+    try:
+        name = urlsplit(f"//{host_header}").hostname or ""
+        if ":" in name:
+            return f"[{ipaddress.IPv6Address(name)}]"
+    except ValueError:
+        return settings.reachable_host
+    # it is shown in a line for a shell
+    return name if _NAME.fullmatch(name) else settings.reachable_host

@@ -16,6 +16,7 @@ from amaze_app.sessions import cookie_header
 _SAFE = ("GET", "HEAD")
 _OPEN = (routes.HEALTH, routes.LOGIN, routes.LOGOUT, routes.PASSWORD)
 _HASHED = "/assets/"  # the build puts files there whose names change with their content
+_FOR_ALL = "/__spa-fallback.html"  # of the build: the page that finds out by itself which it is
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -62,12 +63,16 @@ class Door:
         elif (who := await self._who(scope, headers)) is None or who.must_change:
             place = routes.LOGIN if who is None else routes.PASSWORD
             answer, policy = RedirectResponse(place, 303), csp.FRONT
+        elif path.startswith(routes.DOWNLOADS):
+            answer, policy = self._front, csp.FRONT
         elif path == "/":
             answer, policy = RedirectResponse(routes.HOME, 303), csp.FRONT
         else:
             answer, policy = self._inner, self._page_policy
             if path in routes.PAGES:  # the build has a folder for each: no redirect to it
                 scope = {**scope, "path": f"{path}/", "raw_path": f"{path}/".encode()}
+            elif routes.is_named(path):
+                scope = {**scope, "path": _FOR_ALL, "raw_path": _FOR_ALL.encode()}
         await answer(scope, receive, _with_headers(send, policy, path))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

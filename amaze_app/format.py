@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 
@@ -38,6 +40,11 @@ def duration(ms: float | None) -> str:
     return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
 
+def size(octets: int) -> str:
+    """`950 B`, `12.3kB`, `4.5MB`."""
+    return f"{short(octets)}B" if octets >= 1000 else f"{octets} B"
+
+
 def tokens(sent: int, received: int, estimated: bool = False) -> str:
     """`1,200 / 80`, with `~` where they are an estimate; `–` when there are none."""
     if not sent and not received:
@@ -48,3 +55,9 @@ def tokens(sent: int, received: int, estimated: bool = False) -> str:
 def share(part: float, whole: float) -> str:
     """`12.5 %`; `–` of nothing."""
     return f"{100 * part / whole:.1f}".removesuffix(".0") + " %" if whole else "–"
+
+
+def some(names: Sequence[str], most: int = 2) -> str:
+    """`a, b`, `a, b and 3 more`; `–` for none."""
+    more = len(names) - most
+    return (", ".join(names[:most]) or "–") + (f" and {more} more" if more > 0 else "")

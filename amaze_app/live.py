@@ -44,7 +44,7 @@ _pages: list[_Page] = []
 
 def live(route: str, *topics: Topic) -> Callable[[S], S]:
     """The state of the page at `route` is refreshed when one of the topics changes."""
-    pattern = re.compile(re.sub(r"\\\[\w+\\\]", "[^/]+", re.escape(route)) + "/?")
+    pattern = routes.pattern(route)
 
     def registered(state: S) -> S:
         _pages.append(_Page(pattern, state, topics))
@@ -85,10 +85,11 @@ async def _push(app: rx.App, tab: str) -> None:
 
 async def _refresh(state: BaseState) -> None:
     path, pulse = state.router.url.path, runtime.current().pulse
-    for page in _pages:
-        if page.path.fullmatch(path):
-            shown = await state.get_state(page.state)
-            version = pulse.version(page.topics)
-            if (version, pulse.trouble) != (shown._seen, shown.trouble):
-                shown._seen = version
-                await shown._refresh()
+    pages = [page for page in _pages if page.path.fullmatch(path)]
+    states = [await state.get_state(page.state) for page in pages]
+    version = pulse.version([topic for page in pages for topic in page.topics])
+    # `_seen` is one for all states of a tab: each of this page's is refreshed, or none
+    if states and (version, pulse.trouble) != (states[0]._seen, states[0].trouble):
+        states[0]._seen = version
+        for shown in states:
+            await shown._refresh()

@@ -6,13 +6,20 @@ import reflex as rx
 
 from amaze_app import routes
 from amaze_app.components.feedback import live_state, messages
-from amaze_app.components.native_form import native_form
+from amaze_app.components.native_form import native_form, native_link
 from amaze_app.state import PageState
 
 # Icon, title, address: each page adds its line when there is one.
 NAVIGATION = (
     ("layout-dashboard", "Overview", routes.OVERVIEW),
     ("bot", "Agents", routes.AGENTS),
+    ("waypoints", "Traces", routes.TRACES),
+    ("bell", "Alerts", routes.ALERTS),
+    ("plug", "MCP servers", routes.MCP),
+    ("brain", "LLM providers", routes.LLMS),
+    ("shield-check", "Audit", routes.AUDIT),
+    ("users", "Users and API keys", routes.PEOPLE),
+    ("settings", "Settings", routes.SETTINGS),
 )
 
 
@@ -65,7 +72,7 @@ def unreachable() -> rx.Component:
     return rx.connection_banner(
         rx.el.div(
             "The connection to the control plane is lost. Trying again; if this stays, ",
-            rx.el.a("sign in again", href=routes.LOGIN, class_name="underline"),
+            native_link("sign in again", href=routes.LOGIN, class_name="underline"),
             ".",
             role="alert",
             class_name="fixed inset-x-0 bottom-0 z-50 bg-(--warn-soft) px-4 py-2 text-center "
@@ -78,7 +85,7 @@ def _bar() -> rx.Component:
     return rx.el.div(
         live_state(PageState.trouble),
         rx.el.div(
-            rx.el.a(
+            native_link(
                 PageState.who,
                 href=routes.PASSWORD,
                 title="Change the password",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -97,6 +98,11 @@ class PageState(rx.State):
         """A value of the URL's query; "" where it is missing, or none of `among`."""
         given = str(self.router.url.query_parameters.get(name, ""))[:_ARGUMENT_MAX]
         return given if not among or given in among else ""
+
+    @staticmethod
+    def _now_ms() -> int:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
 
     def _put(self, **shown: Any) -> None:
         """Sets vars; what is the same is not sent again."""

@@ -49,6 +49,11 @@ def control_config(settings: Settings, ca_pem: bytes) -> ControlConfig:
     )
 
 
+def way_out(settings: Settings) -> Reach:
+    """How MCP servers are reached to be probed: by the rules of the proxy. Raises SettingsError."""
+    return Reach(trust(settings), partial(refused, own_listeners(settings)))
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """Who is told what a first start has made, once: the admin API key, and the password of the
@@ -60,7 +65,7 @@ class Shown:
 
 async def serve(settings: Settings, redis_url: str, shown: Shown) -> None:
     """Serve until SIGTERM."""
-    reach = Reach(trust(settings), partial(refused, own_listeners(settings)))
+    reach = way_out(settings)
     sock = installation.listening_socket(settings, "control")
     ca = load_or_create_ca(settings.data_dir / "ca")
     history = await open_history(database_url(settings))

@@ -72,7 +72,7 @@ def lines_chart(
             *(_drawn(shown, color) for _, shown, color in drawn),
             view_box=f"0 0 {WIDTH} {HEIGHT - 16}",
             custom_attrs={"preserveAspectRatio": "none", "role": "img", "aria-label": title},
-            class_name="a-chart h-36 w-full",
+            class_name="a-chart h-36 w-full overflow-visible",
         ),
         rx.el.div(
             rx.el.span(since),
@@ -92,6 +92,7 @@ def _drawn(shown: Any, color: int) -> rx.Component:
             fill="none",
             stroke=f"var(--chart-{color})",
             stroke_width="2",
+            stroke_linecap="round",
             custom_attrs={"vectorEffect": "non-scaling-stroke"},
         ),
     )

@@ -7,12 +7,16 @@ from reflex.vars import Var
 
 _JSON = """
 const AmazeJsonNode = ({name, value, depth}) => {
+  const [open, setOpen] = useState(depth < 2);
   const key = name === null ? null : <span className="k">{name}: </span>;
   if (value !== null && typeof value === "object") {
     const list = Array.isArray(value), entries = Object.entries(value);
     const about = list ? `[${entries.length}]` : `{${entries.length}}`;
-    return <details open={depth < 2}><summary>{key}{about}</summary>
-      {entries.map(([k, v]) => <AmazeJsonNode key={k} name={k} value={v} depth={depth + 1}/>)}
+    return <details open={open} onToggle={(e) => {
+      e.stopPropagation(); setOpen(e.currentTarget.open);
+    }}><summary>{key}{about}</summary>
+      {open && entries.map(([k, v]) =>
+        <AmazeJsonNode key={k} name={k} value={v} depth={depth + 1}/>)}
     </details>;
   }
   const kind = typeof value === "string" ? "s" : "n";
@@ -31,6 +35,10 @@ class JsonView(rx.Component):
 
     tag = "AmazeJson"
     text: Var[str]
+
+    def add_imports(self) -> dict[str, str]:
+        """Of React."""
+        return {"react": "useState"}
 
     def add_custom_code(self) -> list[str]:
         """The elements, once for each page."""

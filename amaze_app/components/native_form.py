@@ -1,4 +1,5 @@
-"""A form that the browser itself submits (`rx.el.form` always prevents it)."""
+"""What the browser does itself: a form that it submits (`rx.el.form` always prevents it), and
+a link that it follows (`rx.el.a` stays inside the application)."""
 
 from __future__ import annotations
 
@@ -15,3 +16,14 @@ class NativeForm(BaseHTML):
 
 
 native_form = NativeForm.create
+
+
+class NativeLink(BaseHTML):
+    """To a route of the front, such as a download; `download` is the name of the file."""
+
+    tag = "a"
+    href: Var[str]
+    download: Var[str]
+
+
+native_link = NativeLink.create

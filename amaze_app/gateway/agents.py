@@ -12,8 +12,20 @@ from amaze_app.gateway.refusals import Refused, told
 from amaze_proxy.control.api import views
 from amaze_proxy.control.console import AgentRecord, AgentStatus, Endpoints
 from amaze_proxy.control.lifecycle import claim_name
-from amaze_proxy.control.messages import Answered
+from amaze_proxy.control.messages import Answered, Begun
 from amaze_proxy.control.policies import parse
+from amaze_proxy.control.sentences import sentence
+
+__all__ = [
+    "STATUSES",
+    "Action",
+    "AgentDesk",
+    "AgentPage",
+    "AgentView",
+    "Answered",
+    "NewCredential",
+    "sentence",
+]
 
 STATUSES = tuple(map(str, AgentStatus))
 _CHUNK = 1000
@@ -155,8 +167,11 @@ class AgentDesk(Desk):
                 lambda: self._services.agents.set_owner(agent_id, owner),
             )
 
-    async def send(self, who: Principal, agent_id: str, message: str) -> Answered:
-        """Sends a message, and waits for the reply (up to the chat timeout)."""
+    async def send(
+        self, who: Principal, agent_id: str, message: str, begun: Begun | None = None
+    ) -> Answered:
+        """Sends a message, and waits for the reply (up to the chat timeout). `begun` is told the
+        id of the trace before it is sent."""
         if not message.strip():
             raise Refused("write a message first")
         with told():
@@ -164,7 +179,7 @@ class AgentDesk(Desk):
             return await self._act(
                 who,
                 self._deed("messages", agent_id),
-                lambda: self._services.messages.send(agent_id, message),
+                lambda: self._services.messages.send(agent_id, message, begun),
             )
 
     def _deed(self, what: str, agent_id: str) -> Deed:

@@ -7,14 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 from amaze_app.gateway.agents import AgentDesk
-from amaze_app.gateway.audit import AuditDesk, HealthDesk
-from amaze_app.gateway.people import KeyDesk, SessionDesk, UserDesk
+from amaze_app.gateway.audit import AuditDesk
+from amaze_app.gateway.health import HealthDesk
+from amaze_app.gateway.keys import KeyDesk
+from amaze_app.gateway.llms import LlmDesk
+from amaze_app.gateway.people import SessionDesk, UserDesk
 from amaze_app.gateway.policies import PolicyDesk
 from amaze_app.gateway.refusals import told
-from amaze_app.gateway.servers import LlmDesk, McpDesk
+from amaze_app.gateway.servers import McpDesk
 from amaze_app.gateway.traces import AlertDesk, StatisticsDesk, TraceDesk
 from amaze_proxy.control.console import Console, open_console
-from amaze_proxy.controller import control_config, database_url
+from amaze_proxy.controller import control_config, database_url, way_out
 from amaze_proxy.settings import Settings
 
 
@@ -36,7 +39,7 @@ class Gateway:
         self.users = UserDesk(services)
         self.keys = KeyDesk(services)
         self.audit = AuditDesk(services)
-        self.health = HealthDesk(services)
+        self.health = HealthDesk(services, settings)
 
     async def marks(self) -> Mapping[str, str]:
         """What has changed lately: a text for each topic (see `pulse`). Raises Outage."""
@@ -51,6 +54,6 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     journal = settings.data_dir / "journal"
     with told():
         async with open_console(
-            config, settings.redis_url, database_url(settings), journal
+            config, settings.redis_url, database_url(settings), journal, way_out(settings)
         ) as console:
             yield Gateway(console, settings)

@@ -1,22 +1,20 @@
-"""Sessions, users and API keys."""
+"""Sessions and users."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from amaze_app.gateway.desk import Deed, Desk
 from amaze_app.gateway.principal import Need, Principal, Role
 from amaze_app.gateway.refusals import Refused, told
-from amaze_proxy.control.access_keys import KeyWish
 from amaze_proxy.control.acts import Act, Outcome
-from amaze_proxy.control.api import keys, users
-from amaze_proxy.control.console import AccessKey, Account
+from amaze_proxy.control.api import users
+from amaze_proxy.control.console import Account
 from amaze_proxy.control.errors import SignInRefused
 from amaze_proxy.control.people import Made, Wish, check_user_name
 
 ROLES = tuple(map(str, Role))
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +35,6 @@ class NewPassword:
 
     user: UserView
     password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyView:
-    """An API key without its secret; `expires_ms` 0: no end is set."""
-
-    key_id: str
-    prefix: str
-    user: str
-    label: str
-    role: str
-    scope: tuple[str, ...]
-    created_ms: int
-    expires_ms: int
 
 
 class SessionDesk(Desk):
@@ -112,7 +96,7 @@ class UserDesk(Desk):
 
     async def create(self, who: Principal, name: str, role: str) -> NewPassword:
         """A user, with a password that must be changed."""
-        wanted = _role(role)
+        wanted = role_of(role)
         people = self._services.people
         return await self._make(who, "create", name, lambda: people.create(name, wanted))
 
@@ -125,9 +109,24 @@ class UserDesk(Desk):
         reset_password: bool = False,
     ) -> NewPassword:
         """Role, lock or password of a user; None leaves as it is."""
-        wish = Wish(None if role is None else _role(role), disabled, reset_password)
+        wish = Wish(None if role is None else role_of(role), disabled, reset_password)
         people = self._services.people
         return await self._make(who, "change", name, lambda: people.change(name, wish))
+
+    async def sessions(self, who: Principal, names: Collection[str]) -> Mapping[str, int]:
+        """How many sessions each of them has that may still last; none: not in it."""
+        self._needs(who, Need.READER)
+        with told():
+            return await self._services.people.sessions(names)
+
+    async def end_sessions(self, who: Principal, name: str) -> None:
+        """Signs a user out everywhere."""
+        self._needs(who, Need.ADMIN)
+        people = self._services.people
+        with told():
+            await self._act(
+                who, self._deed("end-sessions", name), lambda: people.end_sessions(name)
+            )
 
     async def delete(self, who: Principal, name: str) -> None:
         """The user, their sessions and keys."""
@@ -152,61 +151,6 @@ class UserDesk(Desk):
         return Deed(f"users.{what}", f"users/{name}", look)
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """An API key with its secret, to be shown this once."""
-
-    key: KeyView
-    secret: str = field(repr=False)
-
-
-class KeyDesk(Desk):
-    """Everybody's own keys; all keys for an admin. All methods raise Refused and Outage."""
-
-    async def page(self, who: Principal, after: str = "", limit: int = 100) -> tuple[KeyView, ...]:
-        """At most `limit` keys by id, those after `after`."""
-        self._needs(who, Need.VIEWER)
-        with told():
-            found = await self._services.access_keys.page(_whose(who), after, limit)
-        return tuple(map(_key, found))
-
-    async def create(
-        self,
-        who: Principal,
-        label: str,
-        role: str,
-        scope: tuple[str, ...] = (),
-        lasts_days: int = 0,
-    ) -> NewKey:
-        """A key of who asks, of at most their role; `scope`: agents (empty: all of theirs)."""
-        self._needs(who, Need.VIEWER)
-        if not 0 <= lasts_days <= 3650:
-            raise Refused("a key lasts 1 to 3650 days, or 0 for until it is revoked")
-        wish = KeyWish(who.name, label.strip()[:100], _role(role), scope, lasts_days * _DAY_MS)
-        most = who.role
-        with told():
-            key, secret = await self._act(
-                who,
-                Deed("keys.create", "api-keys"),
-                lambda: self._services.access_keys.create(wish, most),
-            )
-        return NewKey(_key(key), secret.text)
-
-    async def revoke(self, who: Principal, key_id: str) -> None:
-        """The key works no more."""
-        self._needs(who, Need.VIEWER)
-
-        async def look() -> object:
-            return keys.view(await self._services.access_keys.get(key_id, _whose(who)))
-
-        with told():
-            await self._act(
-                who,
-                Deed("keys.revoke", f"api-keys/{key_id}", look),
-                lambda: self._services.access_keys.revoke(key_id, _whose(who)),
-            )
-
-
 def _claimed(name: str) -> str:
     """A name as it may be written down: people type their password there by mistake."""
     try:
@@ -215,15 +159,12 @@ def _claimed(name: str) -> str:
         return "?"
 
 
-def _role(text: str) -> Role:
+def role_of(text: str) -> Role:
+    """Raises Refused."""
     try:
         return Role(text)
     except ValueError:
         raise Refused(f"the role must be one of {', '.join(ROLES)}") from None
-
-
-def _whose(who: Principal) -> str:
-    return "" if who.role is Role.ADMIN else who.name
 
 
 def _user(account: Account) -> UserView:
@@ -234,17 +175,4 @@ def _user(account: Account) -> UserView:
         must_change=account.must_change,
         created_ms=account.created_ms,
         updated_ms=account.updated_ms,
-    )
-
-
-def _key(key: AccessKey) -> KeyView:
-    return KeyView(
-        key_id=key.key_id,
-        prefix=key.prefix,
-        user=key.account,
-        label=key.label,
-        role=key.role,
-        scope=key.scope,
-        created_ms=key.created_ms,
-        expires_ms=key.expires_ms,
     )

@@ -10,9 +10,11 @@ from amaze_app.gateway.refusals import Refused, told
 from amaze_proxy.control.api import views
 from amaze_proxy.control.console import PolicyVersion
 from amaze_proxy.control.errors import PolicyInvalid, PolicyNotFound
-from amaze_proxy.control.policies import Comparison, Current, parse
+from amaze_proxy.control.policies import Comparison, Current, Policy, parse
 from amaze_proxy.control.policy_lines import Lines
 from amaze_proxy.control.simulate import Simulation
+
+__all__ = ["Current", "Judgement", "Policy", "PolicyDesk", "Remark", "parse"]
 
 
 @dataclass(frozen=True, slots=True)

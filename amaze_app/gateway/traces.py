@@ -8,17 +8,49 @@ from amaze_app.gateway.desk import Desk
 from amaze_app.gateway.principal import Principal
 from amaze_app.gateway.refusals import Refused, told
 from amaze_proxy.control.console import (
+    VERDICTS,
+    Alert,
     Cursor,
+    Dimension,
     Filter,
     Numbers,
     Statistics,
     TracePage,
+    TraceSummary,
     read_cursor,
 )
+from amaze_proxy.control.sentences import REASONS, advice
+from amaze_proxy.control.sequence import Limit, Step, TraceSequence, verdict
 from amaze_proxy.control.traces import WINDOWS, Alerts, TraceDetail
+from amaze_proxy.policy.record import AuditRecord
+
+__all__ = [
+    "LENGTH_MS",
+    "PERIODS",
+    "REASONS",
+    "VERDICTS",
+    "Alert",
+    "AlertDesk",
+    "AuditRecord",
+    "Dimension",
+    "Filter",
+    "Limit",
+    "Statistics",
+    "StatisticsDesk",
+    "Step",
+    "TraceDesk",
+    "TraceDetail",
+    "TracePage",
+    "TraceSequence",
+    "TraceSummary",
+    "advice",
+    "verdict",
+]
 
 PERIODS = tuple(WINDOWS)
 """The names of the periods that statistics are made of: 1h, 24h, 7d."""
+LENGTH_MS = {name: length * 1000 for name, (length, _) in WINDOWS.items()}
+"""How long each of them is."""
 
 
 class TraceDesk(Desk):
@@ -38,6 +70,17 @@ class TraceDesk(Desk):
         """One trace with its steps."""
         with told():
             return await self._services.traces.detail(await self._viewer(who), trace_id)
+
+    async def call(self, who: Principal, trace_id: str, decision_id: str) -> AuditRecord:
+        """One call of a trace, with its bodies."""
+        with told():
+            viewer = await self._viewer(who)
+            return await self._services.traces.call(viewer, trace_id, decision_id)
+
+    async def newest(self, who: Principal, trace_id: str) -> int:
+        """A number that grows with each call of the trace."""
+        with told():
+            return await self._services.traces.newest(await self._viewer(who), trace_id)
 
 
 class AlertDesk(Desk):

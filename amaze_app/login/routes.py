@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from amaze_app import routes, sessions
 from amaze_app.access import Access
 from amaze_app.gateway import Outage, Principal, Refused, TooOften
+from amaze_app.login.downloads import downloads
 from amaze_app.sessions import cookie_header
 
 _HERE = Path(__file__).parent
@@ -38,6 +39,7 @@ def front(access: Access, files: Path) -> Starlette:
             Route(routes.LOGOUT, desk.sign_out, methods=["POST"]),
             Route(routes.PASSWORD, desk.ask_password),
             Route(routes.PASSWORD, desk.change_password, methods=["POST"]),
+            *downloads(access),
             Mount(routes.FRONT, StaticFiles(directory=files)),
         ]
     )

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import reflex as rx
 
-from amaze_app import charts, format, routes
-from amaze_app.components.charts import lines_chart
+from amaze_app import charts, dashboard, format, routes
+from amaze_app.components.charts import donut, lines_chart
 from amaze_app.components.elements import badge, card, empty, kpi, link, section
 from amaze_app.components.filters import filter_bar, pill
 from amaze_app.components.table import Column, cell, data_table, line
 from amaze_app.components.time import time_text
 from amaze_app.gate import allowed
 from amaze_app.gateway import Need, Principal
-from amaze_app.gateway.traces import PERIODS
+from amaze_app.gateway.traces import PERIODS, Dimension
 from amaze_app.live import live
 from amaze_app.pulse import Topic
 from amaze_app.shell import page
@@ -62,8 +62,14 @@ class OverviewState(PageState):
     denied: charts.Series = charts.NO_SERIES
     since_ms: int = 0
     until_ms: int = 0
+    tokens: rx.Field[list[charts.Slice]] = rx.field(default_factory=list)
+    tools: rx.Field[list[charts.Slice]] = rx.field(default_factory=list)
+    peers: rx.Field[list[charts.Slice]] = rx.field(default_factory=list)
+    reasons: rx.Field[list[charts.Slice]] = rx.field(default_factory=list)
     rows: rx.Field[list[FleetRow]] = rx.field(default_factory=list)
     pending: int = 0
+    quarantined: int = 0
+    beyond: int = 0
     loaded: bool = False
 
     @allowed(Need.VIEWER)
@@ -99,6 +105,8 @@ class OverviewState(PageState):
             )
         self._put(
             pending=counts.get("pending", 0),
+            quarantined=counts.get("quarantined", 0),
+            beyond=sum(counts.values()) - len(fleet),
             kpis=Kpis(
                 agents=format.count(counts.get("approved", 0)),
                 agents_below=f"approved, of {sum(counts.values())}",
@@ -114,6 +122,10 @@ class OverviewState(PageState):
             denied=charts.series(refused, top),
             since_ms=stats.period.since_s * 1000,
             until_ms=stats.period.until_s * 1000,
+            tokens=dashboard.tokens(stats, period=period),
+            tools=dashboard.counted(stats, Dimension.TOOL, period=period),
+            peers=dashboard.counted(stats, Dimension.PEER, period=period),
+            reasons=dashboard.counted(stats, Dimension.REASON, period=period),
             rows=rows,
         )
 
@@ -124,16 +136,10 @@ def overview() -> rx.Component:
     shown = OverviewState.kpis
     return page(
         "Overview",
-        rx.cond(
-            OverviewState.pending > 0,
-            card(
-                badge("pending"),
-                link(
-                    OverviewState.pending.to_string() + " waiting for approval",
-                    routes.with_query(routes.AGENTS, status="pending"),
-                ),
-                class_name="mb-4 flex items-center gap-3 px-4 py-3 text-sm",
-            ),
+        rx.el.div(
+            _waiting("pending", OverviewState.pending, " waiting for approval"),
+            _waiting("quarantined", OverviewState.quarantined, " stopped"),
+            class_name="mb-4 flex flex-wrap gap-3 empty:hidden",
         ),
         rx.el.div(
             kpi("Agents", shown.agents, shown.agents_below),
@@ -152,6 +158,13 @@ def overview() -> rx.Component:
                 time_text(OverviewState.until_ms),
             ),
             class_name="mb-4",
+        ),
+        rx.el.div(
+            donut("Tokens by model", OverviewState.tokens, "No tokens in this time.", "tokens"),
+            donut("Tool calls", OverviewState.tools, "No tool was called.", "tools"),
+            donut("A2A hops by peer", OverviewState.peers, "No agent called another.", "peers"),
+            donut("Alerts by reason", OverviewState.reasons, "No alert in this time.", "reasons"),
+            class_name="mb-4 grid gap-4 md:grid-cols-2 2xl:grid-cols-4",
         ),
         section(
             "Fleet",
@@ -175,6 +188,13 @@ def overview() -> rx.Component:
                 ),
                 label="Fleet",
             ),
+            rx.cond(
+                OverviewState.beyond > 0,
+                rx.el.p(
+                    link(OverviewState.beyond.to_string() + " more agents", routes.AGENTS),
+                    class_name="px-4 py-3 text-sm",
+                ),
+            ),
             beside=link("All agents", routes.AGENTS),
         ),
         beside=filter_bar(
@@ -184,6 +204,18 @@ def overview() -> rx.Component:
                 )
                 for one in PERIODS
             )
+        ),
+    )
+
+
+def _waiting(status: str, count: rx.Var[int], what: str) -> rx.Component:
+    """What somebody should look at."""
+    return rx.cond(
+        count > 0,
+        card(
+            badge(status),
+            link(count.to_string() + what, routes.with_query(routes.AGENTS, status=status)),
+            class_name="flex items-center gap-3 px-4 py-3 text-sm",
         ),
     )
 

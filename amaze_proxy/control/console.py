@@ -13,17 +13,21 @@ import httpx
 
 from amaze_proxy.control.config import ControlConfig
 from amaze_proxy.control.evidence import Evidence
+from amaze_proxy.control.reach import NOWHERE, Reach
 from amaze_proxy.control.services import Services, wire
 from amaze_proxy.history.accounts import Account
 from amaze_proxy.history.agents import AgentRecord, Endpoints
 from amaze_proxy.history.alerts import Alert
 from amaze_proxy.history.bundle import open_history
+from amaze_proxy.history.checkpoints import Checkpoint
 from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.history.keys import AccessKey
 from amaze_proxy.history.ledger import Selection
 from amaze_proxy.history.marks import Marks, read_marks
 from amaze_proxy.history.policies import PolicyVersion
-from amaze_proxy.history.queries import EVERYTHING, Cursor, Filter, Viewer, read_cursor
+from amaze_proxy.history.probes import Probe
+from amaze_proxy.history.queries import EVERYTHING, VERDICTS, Cursor, Filter, Viewer, read_cursor
+from amaze_proxy.history.records import RecordFilter, RecordLine, RecordPage
 from amaze_proxy.history.registry import EntryRecord
 from amaze_proxy.history.rollups import Dimension
 from amaze_proxy.history.statistics import Bucket, Named, Numbers, Period, Statistics
@@ -39,12 +43,14 @@ __all__ = [
     "EVERYTHING",
     "OUTAGES",
     "UNKNOWN_AGENT",
+    "VERDICTS",
     "AccessKey",
     "Account",
     "AgentRecord",
     "AgentStatus",
     "Alert",
     "Bucket",
+    "Checkpoint",
     "Console",
     "Cursor",
     "Dimension",
@@ -57,6 +63,10 @@ __all__ = [
     "Numbers",
     "Period",
     "PolicyVersion",
+    "Probe",
+    "RecordFilter",
+    "RecordLine",
+    "RecordPage",
     "Selection",
     "Statistics",
     "TracePage",
@@ -84,11 +94,16 @@ class Console:
 
 @asynccontextmanager
 async def open_console(
-    config: ControlConfig, redis_url: str, database_url: str, journal: Path | None = None
+    config: ControlConfig,
+    redis_url: str,
+    database_url: str,
+    journal: Path | None = None,
+    reach: Reach = NOWHERE,
 ) -> AsyncIterator[Console]:
     """Opens, reconciles while it is open (a change that the store did not take at once follows as
     soon as the store is back), and closes. `journal` keeps the records of acts that the store does
-    not take. Raises StoreError, HistoryError when it cannot open."""
+    not take; MCP servers are probed by `reach`. Raises StoreError, HistoryError when it cannot
+    open."""
     history = await open_history(database_url)
     try:
         store = await open_store(redis_url, journal)
@@ -97,7 +112,7 @@ async def open_console(
                 timeout=httpx.Timeout(config.chat_timeout, connect=10.0), trust_env=False
             )
             async with client:
-                services = wire(config, store, history, client)
+                services = wire(config, store, history, client, reach=reach)
                 reconciling = asyncio.create_task(services.reconciler.run(), name="reconciler")
                 try:
                     yield Console(services, Evidence(store))

@@ -68,23 +68,23 @@ class Integrity:
         self._store = store
         self._public_key = public_key
 
-    async def verify(self, agent_id: str = "") -> Verdict:
-        """All evidence, or that of one agent. Raises InvalidId, StoreUnavailable,
+    async def verify(self, agent_id: str = "", progress: Verdict | None = None) -> Verdict:
+        """All evidence, or that of one agent; `progress` is what the verdict is gathered in, for
+        who watches. Raises InvalidId, StoreUnavailable,
         HistoryUnavailable."""
         ids = await self._store.audit.agents()
         if agent_id:
             ids = [agent_id if agent_id in ids else checked_id(agent_id)]
-        verdict = Verdict()
+        verdict = Verdict() if progress is None else progress
         # The order is that of writing, backwards: what the one has, the next one must have.
         for one in ids:
             await self._stream(one, verdict)
         signed = await self._checkpoints(verdict)
         while True:
-            chains, seen = await self._archive(agent_id, signed)
+            chains = await self._archive(agent_id, signed, verdict)
             if not chains.count or not await self._pruned_since(signed):
                 break
         verdict.add(ARCHIVE, chains)
-        verdict.looked_at[ARCHIVE] = seen
         return verdict
 
     async def _stream(self, agent_id: str, verdict: Verdict) -> None:
@@ -163,13 +163,13 @@ class Integrity:
                     return False
         return before != signed.pruned
 
-    async def _archive(self, agent_id: str, signed: Signed) -> tuple[Chains, int]:
+    async def _archive(self, agent_id: str, signed: Signed, verdict: Verdict) -> Chains:
         kept = await self._history.ledger.chains(agent_id)
         chains = Chains(signed.pruned)
         writers = {chain.writer for chain in kept}
-        after = seen = 0
+        after = verdict.looked_at[ARCHIVE] = 0
         while page := await self._history.ledger.page(after, agent_id):
-            seen += len(page)
+            verdict.looked_at[ARCHIVE] += len(page)
             new = {one.writer for one in page} - writers
             if new:  # they may have begun just now
                 writers |= {chain.writer for chain in await self._history.ledger.chains(agent_id)}
@@ -184,7 +184,7 @@ class Integrity:
             chains.end({chain.writer: max(chain.last, head)}, chain.agent_id)
         lost = {w: h for w, h in signed.heads.items() if w not in writers and not agent_id}
         chains.end(lost)
-        return chains, seen
+        return chains
 
 
 def check(one: Checkpoint, prev: str, public_key: str) -> str:

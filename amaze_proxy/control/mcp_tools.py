@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from amaze_proxy.control import entries
 from amaze_proxy.control.clock import Clock
@@ -73,8 +74,10 @@ class ToolPins:
             ) from None
         return await self.look(name)
 
-    async def pin(self, name: str) -> EntryRecord:
-        """The server was just approved: its tools are pinned if it answers, in a short time."""
+    async def approve(self, name: str, url: str = "") -> EntryRecord:
+        """Lets a server, or its waiting URL, be called; its tools are pinned if it answers, in a
+        short time. Raises as `McpServers.approve`."""
+        await self._servers.approve(name, url)
         with suppress(ProbeFailed, NotInForce):
             await self.probe(name, _AT_APPROVAL_S)
         return await self._servers.get(name)
@@ -99,7 +102,9 @@ class ToolPins:
         except ProbeFailed as error:
             await self._probes.put(probe(self._clock(), str(error), ""))
             raise
-        await self._probes.put(probe(self._clock(), "", json.dumps(found.told())))
+        before = _as_accepted(record, await self._probes.get(record.name))
+        told = {**found.told(), "accepted": before}
+        await self._probes.put(probe(self._clock(), "", json.dumps(told)))
         return found
 
     async def _probed(self, record: EntryRecord) -> tuple[str, dict[str, str]]:
@@ -127,6 +132,14 @@ class ToolPins:
     async def _seen(self, name: str) -> dict[str, str]:
         server = await self._store.mcp(name)
         return dict(server.seen) if server else {}
+
+
+def _as_accepted(record: EntryRecord, probe: Probe | None) -> dict[str, Any]:
+    """The tools by name as they were when they were accepted, as far as a probe has seen them."""
+    last = json.loads(probe.found) if probe is not None and probe.found else {}
+    known = [*last.get("accepted", {}).values(), *last.get("tools", ())]
+    pins = dict(record.pins)
+    return {one["name"]: one for one in known if pins.get(one["name"]) == one["sha256"]}
 
 
 def _pinned(record: EntryRecord, now: int, url: str, tools: Mapping[str, str]) -> EntryRecord:

@@ -7,6 +7,7 @@ The wire: `POST http://<chat endpoint>/chat` `{"message": text}` with `X-Amaze-T
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import httpx
@@ -23,6 +24,8 @@ from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.store.store import Store
 
 REPLY_MAX = 4 * 1024 * 1024
+Begun = Callable[[str], Awaitable[None]]
+"""Is told the id of the trace before the message is sent."""
 _DENIALS_WITHIN = 1000  # a turn's records are the agent's newest ones
 
 
@@ -44,12 +47,14 @@ class Messages:
         self._store = store
         self._client = client
 
-    async def send(self, agent_id: str, message: str) -> Answered:
+    async def send(self, agent_id: str, message: str, begun: Begun | None = None) -> Answered:
         """Raises InvalidId, AgentNotFound, AgentBarred, NotApproved, ChatMissing,
         ChatUnreachable, ChatTimeout, ChatNonsense, StoreUnavailable, HistoryUnavailable."""
         record = await self._turns.may_work(agent_id)
         url = _url(agent_id, record.endpoints)
         minted = self._turns.mint(agent_id)
+        if begun is not None:
+            await begun(minted.turn.trace_id)
         reply = await self._ask(agent_id, url, message, minted)
         turn = minted.turn
         denials = await self._denials(agent_id, turn.turn_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -166,6 +167,18 @@ class People:
         ends = bool(wish.disabled) or wish.reset_password
         account = await self._history.accounts.change(name, changed, ends_sessions=ends)
         return Made(_existing(account, name), made)
+
+    async def sessions(self, names: Collection[str]) -> dict[str, int]:
+        """How many sessions each of them has begun that may still last; none: not in it."""
+        return await self._history.accounts.sessions(names, self._clock())
+
+    async def end_sessions(self, name: str) -> None:
+        """Signs the user out everywhere. Raises UserInvalid, UserNotFound, HistoryUnavailable."""
+
+        def same(before: Account | None, _admins: int) -> Account:
+            return _existing(before, name)
+
+        await self._history.accounts.change(_checked(name), same, ends_sessions=True)
 
     async def delete(self, name: str) -> None:
         """The account, its sessions and keys. Raises as `change`."""

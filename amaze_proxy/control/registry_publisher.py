@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from amaze_proxy.control.publishing import Publishing
 from amaze_proxy.history.bundle import History
@@ -31,11 +32,12 @@ class RegistryPublisher(Publishing):
 
     async def _missing(self, name: str) -> bool:
         record = await self._history.get(name)
-        return (
-            record is not None
-            and not record.deleted
-            and await self._found(record.kind, name) is None
-        )
+        if record is None or record.deleted:
+            return False
+        found = await self._found(record.kind, name)
+        if isinstance(found, McpServer) and found.seen != await self._history.seen(name):
+            await self._history.keep_seen(name, found.seen)  # proxies tell the store alone
+        return found is None
 
     async def _bring(self, name: str) -> bool:
         truth = await self._history.get(name)
@@ -60,8 +62,12 @@ class RegistryPublisher(Publishing):
 
     async def _publish(self, wanted: McpServer | LlmHost) -> None:
         kind, name = _kind(wanted), wanted.name
-        if name not in self._unsure and await self._found(kind, name) == wanted:
+        found = await self._found(kind, name)
+        if name not in self._unsure and found == wanted:
             return
+        if found is None and isinstance(wanted, McpServer):
+            # with the entry, not behind it: no call passes in between as if nothing had changed
+            wanted = replace(wanted, seen=await self._history.seen(name))
         await self._put(wanted)
         if await self._found(kind, name) != wanted:
             # a revision that the history does not know: its database was replaced by another, or

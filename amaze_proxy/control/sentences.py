@@ -71,14 +71,23 @@ _RULES: dict[str, tuple[str, str]] = {
     Reason.INTERNAL_ERROR: ("something failed that should not", "see the proxy's log"),
 }
 
+REASONS = tuple(map(str, _RULES))
+"""All reasons that a call can be refused for."""
+
+
+def advice(reason: str, agent_id: str) -> tuple[str, str]:
+    """By which rule, and what to do about it."""
+    rule, todo = _RULES.get(reason, ("it was refused", "see its trace"))
+    return rule, todo.format(agent=agent_id)
+
 
 def sentence(record: AuditRecord) -> str:
     """One denied call in words; nothing of its bodies."""
-    rule, todo = _RULES.get(record.denial_reason, ("it was refused", "see its trace"))
+    rule, todo = advice(record.denial_reason, record.agent_id)
     version = f", policy version {record.policy_version}" if record.policy_version else ""
     return (
         f"{record.agent_id} was refused {_what(record)}: {rule} "
-        f"[{record.denial_reason}{version}]. What to do: {todo.format(agent=record.agent_id)}."
+        f"[{record.denial_reason}{version}]. What to do: {todo}."
     )
 
 

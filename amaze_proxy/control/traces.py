@@ -15,6 +15,7 @@ from amaze_proxy.history.queries import Cursor, Filter, Viewer
 from amaze_proxy.history.rollups import HOUR_S, MINUTE_S, MINUTES_KEPT_S
 from amaze_proxy.history.statistics import Named, Numbers, Period, Statistics
 from amaze_proxy.history.traces import TracePage, TraceSummary, summarised
+from amaze_proxy.policy.record import AuditRecord
 
 STEPS_MOST = 1000
 BODIES_MOST = 8 * 1024 * 1024
@@ -66,6 +67,17 @@ class Traces:
             raise missing
         summary = summarised(trace_id, found.records)
         return TraceDetail(summary, sequence(found.records), found.whole)
+
+    async def call(self, viewer: Viewer, trace_id: str, decision_id: str) -> AuditRecord:
+        """One call of a trace, with its bodies. Raises TraceNotFound."""
+        found = await self._history.traces.call(viewer, trace_id, decision_id)
+        if found is None:
+            raise TraceNotFound("there is no such call, or none that you may see")
+        return found
+
+    async def newest(self, viewer: Viewer, trace_id: str) -> int:
+        """A number that grows with each call of the trace."""
+        return await self._history.traces.newest(viewer, trace_id)
 
     async def alerts(
         self, viewer: Viewer, filter_: Filter, cursor: Cursor | None, limit: int

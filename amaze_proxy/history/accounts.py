@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 
 from sqlmodel import Session, col, delete, func, select
@@ -139,6 +139,17 @@ class AccountHistory:
                 session.add(row)
 
         await self._database.write(work)
+
+    async def sessions(self, names: Collection[str], now: int) -> dict[str, int]:
+        """How many sessions each of these accounts has that have not reached their end; those
+        without one are not in it."""
+
+        def work(session: Session) -> dict[str, int]:
+            query = select(SessionRow.account, func.count()).group_by(SessionRow.account)
+            query = query.where(col(SessionRow.account).in_(names), SessionRow.expires_ms > now)
+            return dict(session.exec(query).all())
+
+        return await self._database.read(work)
 
     async def end(self, sha256: str) -> None:
         """Ends one session."""

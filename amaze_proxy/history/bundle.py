@@ -20,6 +20,7 @@ from amaze_proxy.history.ledger import Ledger
 from amaze_proxy.history.migrate import upgrade
 from amaze_proxy.history.policies import PolicyHistory
 from amaze_proxy.history.probes import ProbeHistory
+from amaze_proxy.history.records import RecordHistory
 from amaze_proxy.history.registry import RegistryHistory
 from amaze_proxy.history.spending import SpendingHistory
 from amaze_proxy.history.statistics import StatisticsHistory
@@ -38,6 +39,7 @@ class History:
     probes: ProbeHistory
     archive: ArchiveHistory
     traces: TraceHistory
+    records: RecordHistory
     alerts: AlertHistory
     statistics: StatisticsHistory
     spending: SpendingHistory
@@ -72,6 +74,7 @@ async def open_history(url: str) -> History:
         ProbeHistory(database),
         ArchiveHistory(database),
         TraceHistory(database),
+        RecordHistory(database),
         AlertHistory(database),
         StatisticsHistory(database),
         SpendingHistory(database),

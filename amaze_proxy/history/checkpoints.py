@@ -78,14 +78,22 @@ class CheckpointHistory:
         def work(session: Session) -> list[Checkpoint]:
             query = select(CheckpointRow).where(col(CheckpointRow.id) > after)
             found = session.exec(query.order_by(col(CheckpointRow.id)).limit(limit))
-            return [
-                Checkpoint(
-                    row.id or 0, row.ts, row.document, row.hash, row.signature, row.public_key
-                )
-                for row in found
-            ]
+            return list(map(_checkpoint, found))
 
         return await self._database.read(work)
+
+    async def newest(self, limit: int) -> list[Checkpoint]:
+        """The last checkpoints, newest first."""
+
+        def work(session: Session) -> list[Checkpoint]:
+            query = select(CheckpointRow).order_by(col(CheckpointRow.id).desc()).limit(limit)
+            return list(map(_checkpoint, session.exec(query)))
+
+        return await self._database.read(work)
+
+
+def _checkpoint(row: CheckpointRow) -> Checkpoint:
+    return Checkpoint(row.id or 0, row.ts, row.document, row.hash, row.signature, row.public_key)
 
 
 def _add(

@@ -22,10 +22,10 @@ COLUMNS = (
 
 _WORDS_MAX = 500  # characters of a column: an index of PostgreSQL takes no more than 2,700 bytes
 _MAXIMUM = {
-    **dict.fromkeys(("seq", "ts"), 2 ** 63 - 1),
-    **dict.fromkeys(("status", "policy_version"), 2 ** 31 - 1),
+    **dict.fromkeys(("seq", "ts"), 2**63 - 1),
+    **dict.fromkeys(("status", "policy_version"), 2**31 - 1),
     # far above what a call can have, and so that the sums of very many fit into 64 bits
-    **dict.fromkeys(("tokens_in", "tokens_out", "tokens_cached", "cost_microusd"), 2 ** 40),
+    **dict.fromkeys(("tokens_in", "tokens_out", "tokens_cached", "cost_microusd"), 2**40),
 }
 _REAL = ("latency_ms", "ttft_ms")
 _FLAGS = ("estimated", "denied")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.tables import ProbeRow
@@ -33,6 +34,16 @@ class ProbeHistory:
 
         def work(session: Session) -> Probe | None:
             return _probe(session.get(ProbeRow, name))
+
+        return await self._database.read(work)
+
+    async def several(self, names: Collection[str]) -> dict[str, Probe]:
+        """The last probes of these servers; one that was never probed is not in it."""
+
+        def work(session: Session) -> dict[str, Probe]:
+            query = select(ProbeRow).where(col(ProbeRow.name).in_(names))
+            found = map(_probe, session.exec(query))
+            return {probe.name: probe for probe in found if probe is not None}
 
         return await self._database.read(work)
 

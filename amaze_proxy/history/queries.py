@@ -68,6 +68,7 @@ class Filter:
     tool: str = ""
     model: str = ""
     kind: str = ""
+    target: str = ""
     text: str = ""
 
 
@@ -148,7 +149,7 @@ def _of_agents(
 def conditions(filter_: Filter, viewer: Viewer) -> Terms:
     """What a call must fulfil, apart from time and text."""
     found: Terms = list(_VERDICT[filter_.verdict])
-    for name in ("tool", "model", "kind", "status"):
+    for name in ("tool", "model", "kind", "target", "status"):
         if value := getattr(filter_, name):
             found.append(no_index(CALL[name]) == value)
     if viewer.agents is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ from sqlmodel import Session, col, func, select
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.errors import NameHeld
 from amaze_proxy.history.names import free_name, take_name
-from amaze_proxy.history.tables import EntryRow, ProbeRow
+from amaze_proxy.history.tables import EntryRow, ProbeRow, SeenRow
 
 
 class EntryKind(StrEnum):
@@ -132,6 +132,27 @@ class RegistryHistory:
 
         return await self._database.write(work)
 
+    async def seen(self, name: str) -> dict[str, str]:
+        """The tools of a server that were not as accepted, as they were last kept: name,
+        fingerprint."""
+
+        def work(session: Session) -> dict[str, str]:
+            row = session.get(SeenRow, name)
+            found: dict[str, str] = {} if row is None else json.loads(row.tools)
+            return found
+
+        return await self._database.read(work)
+
+    async def keep_seen(self, name: str, tools: Mapping[str, str]) -> None:
+        """Keeps them in place of the last ones; nothing if there is no such server (any more)."""
+
+        def work(session: Session) -> None:
+            row = session.get(EntryRow, name, with_for_update=True)
+            if row is not None and not row.deleted:
+                session.merge(SeenRow(name=name, tools=json.dumps(dict(tools))))
+
+        await self._database.write(work)
+
     async def purge(self, name: str) -> None:
         """Removes the tombstone: the store has forgotten the entry, and its name is free."""
 
@@ -139,8 +160,9 @@ class RegistryHistory:
             row = session.get(EntryRow, name, with_for_update=True)
             if row is not None and row.deleted:
                 session.delete(row)
-                if probed := session.get(ProbeRow, name):
-                    session.delete(probed)
+                for table in (ProbeRow, SeenRow):
+                    if known := session.get(table, name):
+                        session.delete(known)
                 free_name(session, name, row.kind)
 
         await self._database.write(work)

@@ -102,6 +102,15 @@ class ProbeRow(SQLModel, table=True):
     found: str = Field(sa_type=Text)
 
 
+class SeenRow(SQLModel, table=True):
+    """The tools of an MCP server that are not as accepted: a JSON object, fingerprints by name."""
+
+    __tablename__ = "mcp_seen"
+
+    name: str = Field(primary_key=True, max_length=63)
+    tools: str = Field(sa_type=Text)
+
+
 class CredentialRow(SQLModel, table=True):
     """A credential that works until `expires_ms` (0: until it is rotated)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Column, Select, case, func, select
@@ -18,6 +18,7 @@ from amaze_proxy.history.queries import (
     Cursor,
     Filter,
     Span,
+    Terms,
     Viewer,
     before,
     beginning,
@@ -29,6 +30,8 @@ from amaze_proxy.policy.record import AuditRecord
 
 WINDOW, TEXT_WINDOW = 2_000, 300
 """Calls that are looked at for one page: what is rarer comes with the next ones."""
+
+_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class TraceSummary:
     tokens_in: int
     tokens_out: int
     cost_microusd: int
+    what: tuple[str, ...] = field(default=(), kw_only=True)
+    """The first few tools, models or targets that were called."""
 
     @property
     def verdict(self) -> str:
@@ -98,15 +103,38 @@ class TraceHistory:
         """At most `limit` calls of a trace; after `bytes_` of bodies the others are left out."""
 
         def work(session: Session) -> TraceCalls:
-            query = select(CALL.record).where(CALL.trace_id == trace_id)
-            if viewer.agents is not None:
-                query = query.where(no_index(CALL.agent_id).in_(sorted(viewer.agents)))
+            query = select(CALL.record).where(*_of_trace(viewer, trace_id))
             query = query.order_by(CALL.ts, CALL.id).limit(limit + 1)
             texts = (str(row[0]) for row in _read(session, query))
             records = list(_bounded(texts, bytes_))
             return TraceCalls(tuple(records[:limit]), len(records) <= limit)
 
         return await self._database.read(work)
+
+    async def call(self, viewer: Viewer, trace_id: str, decision_id: str) -> AuditRecord | None:
+        """One call of a trace, with its bodies."""
+
+        def work(session: Session) -> AuditRecord | None:
+            query = select(CALL.record).where(*_of_trace(viewer, trace_id))
+            query = query.where(no_index(CALL.decision_id) == decision_id).limit(1)
+            text = session.connection().scalar(query)
+            return None if text is None else read_record(str(text))
+
+        return await self._database.read(work)
+
+    async def newest(self, viewer: Viewer, trace_id: str) -> int:
+        """A number that grows with each call of the trace; 0: there is none."""
+
+        def work(session: Session) -> int:
+            query = select(func.max(CALL.id)).where(*_of_trace(viewer, trace_id))
+            return int(session.connection().scalar(query) or 0)
+
+        return await self._database.read(work)
+
+
+def _of_trace(viewer: Viewer, trace_id: str) -> Terms:
+    seen = [] if viewer.agents is None else [no_index(CALL.agent_id).in_(sorted(viewer.agents))]
+    return [CALL.trace_id == trace_id, *seen]
 
 
 def summarised(trace_id: str, records: Sequence[AuditRecord]) -> TraceSummary:
@@ -123,6 +151,9 @@ def summarised(trace_id: str, records: Sequence[AuditRecord]) -> TraceSummary:
         tokens_in=sum(record.tokens_in for record in records),
         tokens_out=sum(record.tokens_out for record in records),
         cost_microusd=sum(record.cost_microusd for record in records),
+        what=tuple(
+            dict.fromkeys(name for one in records if (name := one.tool or one.model or one.target))
+        )[:_NAMES],
     )
 
 
@@ -220,15 +251,31 @@ def _summaries(session: Session, viewer: Viewer, ids: list[str]) -> tuple[TraceS
     parts: dict[str, list[tuple[Any, ...]]] = {}
     for row in _read(session, query.group_by(CALL.trace_id, CALL.agent_id)):
         parts.setdefault(row[0], []).append(row)
-    return tuple(_summary(one, parts[one]) for one in ids)
+    names = _names(session, viewer, ids)
+    return tuple(_summary(one, parts[one], names.get(one, ())) for one in ids)
 
 
-def _summary(trace_id: str, parts: list[tuple[Any, ...]]) -> TraceSummary:
+def _names(session: Session, viewer: Viewer, ids: list[str]) -> dict[str, tuple[str, ...]]:
+    """What was called first in each trace."""
+    called = (CALL.trace_id, CALL.tool, CALL.model, CALL.target)
+    query = select(*called).where(CALL.trace_id.in_(ids))
+    if viewer.agents is not None:
+        query = query.where(no_index(CALL.agent_id).in_(sorted(viewer.agents)))
+    query = query.group_by(*called).order_by(func.min(CALL.ts), func.min(CALL.id))
+    found: dict[str, tuple[str, ...]] = {}
+    for trace_id, *names in _read(session, query):
+        known, name = found.get(trace_id, ()), next(filter(None, names), "")
+        if name and name not in known and len(known) < _NAMES:
+            found[trace_id] = (*known, name)
+    return found
+
+
+def _summary(trace_id: str, parts: list[tuple[Any, ...]], what: tuple[str, ...]) -> TraceSummary:
     """Of the sums over each agent's calls."""
     agents = tuple(part[1] for part in sorted(parts, key=lambda part: int(part[2])))
     started, ended = min(int(part[2]) for part in parts), max(int(part[3]) for part in parts)
     sums = (sum(int(part[place]) for part in parts) for place in range(4, 11))
-    return TraceSummary(trace_id, agents, started, ended, *sums)
+    return TraceSummary(trace_id, agents, started, ended, *sums, what=what)
 
 
 def _bounded(texts: Iterable[str], bytes_: int) -> Iterator[AuditRecord]:

@@ -29,8 +29,8 @@ class McpServer:
     """`revision` grows with each change: the store never goes back to an older one.
 
     `pins` are the fingerprints (SHA-256) of the tools that were accepted, by name; None: none ever
-    were, so that no tool counts as changed. `seen` are others that were seen since: not a part
-    of what is published.
+    were, so that no tool counts as changed. `seen` are others that were seen since: the store
+    has its own, and takes those that are published besides (where it has lost them).
     """
 
     name: str
@@ -99,6 +99,8 @@ class Registry:
         fields += (_PINNED, "" if server.pins is None else "1")
         for tool, sha256 in (server.pins or {}).items():
             fields += (_PIN + tool, sha256)
+        for tool, sha256 in server.seen.items():
+            fields += (_SEEN + tool, sha256)
         await self._publish(keys.mcp(server.name), server.revision, fields)
         await self._list(keys.MCPS, server.name)
 

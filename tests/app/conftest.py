@@ -18,10 +18,11 @@ import pytest
 
 from amaze_app import build
 from amaze_proxy.store.embedded import EmbeddedValkey
+from tests.app.browsing import PASSWORD, browser, context, page
 
+__all__ = ["PASSWORD", "browser", "context", "page"]
 _FOREIGN = ("CERT", "CA_BUNDLE", "PROXY", "AMAZE_", "REFLEX_")
 _READY_S = 90.0
-PASSWORD = "a password of these tests"
 
 
 def _free_ports(count: int) -> list[int]:
@@ -76,9 +77,10 @@ class Platform:
             process.terminate()
         return [process.wait(15) for process in self.processes]
 
-    def register(self, agent_id: str) -> str:
+    def register(self, agent_id: str, **endpoints: str | int) -> str:
         """A new, pending agent's credential."""
-        answer = self._control("POST", "/register", json={"agent_id": agent_id})
+        body = {"agent_id": agent_id, **endpoints}
+        answer = self._control("POST", "/register", json=body)
         return str(answer.json()["bearer_token"])
 
     def agent(self, agent_id: str) -> Any:

@@ -2,73 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
-
-from tests.app.conftest import PASSWORD, Platform, until
-
-_CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-_QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # of this module alone: while it is open, no other test could run an event loop
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_QUIET))
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def context(browser: Browser, platform: Platform) -> Iterator[BrowserContext]:
-    opened = browser.new_context(base_url=platform.url, color_scheme="dark")
-    opened.grant_permissions(["clipboard-read", "clipboard-write"])
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext, platform: Platform) -> Iterator[Page]:
-    """A tab that must stay without errors, and must speak to our host alone."""
-    opened = context.new_page()
-    errors: list[str] = []
-    strange: list[str] = []
-    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("request", lambda asked: _note(strange, asked.url, platform.url))
-    opened.on("websocket", lambda made: _note(strange, made.url, platform.url))
-    yield opened
-    assert errors == []
-    assert strange == []
-
-
-def _note(strange: list[str], url: str, own: str) -> None:
-    host = own.removeprefix("http")
-    if not url.startswith((f"http{host}", f"ws{host}", "data:", "blob:")):
-        strange.append(url)
-
-
-def _sign_in(page: Page, platform: Platform, role: str = "admin") -> None:
-    name = platform.person(role)
-    page.goto("/")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    expect(page.locator("#who")).to_have_text(name)
+from tests.app.browsing import PASSWORD, sign_in
+from tests.app.conftest import Platform, until
 
 
 def _row(page: Page, agent_id: str) -> Locator:
@@ -78,7 +15,7 @@ def _row(page: Page, agent_id: str) -> Locator:
 def test_an_operator_approves_an_agent_and_sees_its_call_refused(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
-    _sign_in(page, platform)
+    sign_in(page, platform)
     page.get_by_role("link", name="Agents", exact=True).click()
     expect(page.get_by_role("heading", name="Agents")).to_be_visible()
     credential = platform.register(new_agent_id)  # after the page: it comes by push
@@ -107,7 +44,7 @@ def test_an_operator_approves_an_agent_and_sees_its_call_refused(
 
 def test_a_pending_agent_can_be_rejected(page: Page, platform: Platform, new_agent_id: str) -> None:
     platform.register(new_agent_id)
-    _sign_in(page, platform)
+    sign_in(page, platform)
     page.goto(f"/agents?status=pending&q={new_agent_id}")
     row = _row(page, new_agent_id)
     row.get_by_role("button", name="Reject").click()
@@ -120,7 +57,7 @@ def test_a_new_credential_is_shown_once_and_can_be_copied(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
     platform.register(new_agent_id)
-    _sign_in(page, platform)
+    sign_in(page, platform)
     page.goto(f"/agents?q={new_agent_id}")
     row = _row(page, new_agent_id)
     row.get_by_role("button", name="Approve").click()
@@ -140,7 +77,7 @@ def test_an_agent_can_be_made_and_gets_an_owner(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
     owner = platform.person("operator")
-    _sign_in(page, platform)
+    sign_in(page, platform)
     page.goto(f"/agents?q={new_agent_id}")
     page.get_by_role("button", name="Add an agent").click()
     page.get_by_label("Agent id").fill(new_agent_id)
@@ -159,7 +96,7 @@ def test_a_viewer_is_offered_nothing_to_change(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
     platform.register(new_agent_id)
-    _sign_in(page, platform, "viewer")
+    sign_in(page, platform, "viewer")
     page.goto(f"/agents?q={new_agent_id}")
     row = _row(page, new_agent_id)
     expect(row).to_contain_text("pending")
@@ -169,7 +106,7 @@ def test_a_viewer_is_offered_nothing_to_change(
 def test_signing_out_in_one_tab_ends_the_others(
     page: Page, context: BrowserContext, platform: Platform
 ) -> None:
-    _sign_in(page, platform)
+    sign_in(page, platform)
     expect(page.locator("#live")).to_have_text("live")
     other = context.new_page()
     other.goto("/agents")
@@ -179,7 +116,7 @@ def test_signing_out_in_one_tab_ends_the_others(
 
 
 def test_dark_and_light(page: Page, platform: Platform) -> None:
-    _sign_in(page, platform)
+    sign_in(page, platform)
     background = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(background)
     page.get_by_role("button", name="Dark or light").click()

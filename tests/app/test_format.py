@@ -27,6 +27,12 @@ def test_numbers() -> None:
     ]
     assert format.tokens(0, 0) == "–"
     assert format.tokens(1200, 80, estimated=True) == "~1,200 / 80"
+    assert [format.size(one) for one in (950, 12_345)] == ["950 B", "12.3kB"]
+    assert [format.some(one) for one in ((), ("a", "b"), ("a", "b", "c"))] == [
+        "–",
+        "a, b",
+        "a, b and 1 more",
+    ]
     assert [format.share(1, 8), format.share(0, 0)] == ["12.5 %", "–"]
 
 

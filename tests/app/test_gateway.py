@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from amaze_app.gateway import Gateway, Outage, Principal, Refused, Role, open_gateway
 from amaze_app.gateway.agents import Action
-from amaze_app.gateway.audit import STRANGERS
+from amaze_app.gateway.audit import STRANGERS, RecordFilter
 from amaze_proxy.control.console import Endpoints, Filter
 from amaze_proxy.installation import prepare
 from amaze_proxy.settings import Settings
@@ -108,6 +109,14 @@ async def test_who_sees_what(gateway: Gateway) -> None:
         gateway.llms.create(VIEWER, "own-llm", "http://127.0.0.1:9", "openai"),
         gateway.audit.newest(OPERATOR),
         gateway.audit.verify(OPERATOR),
+        gateway.audit.page(OPERATOR, RecordFilter()),
+        gateway.audit.record(OPERATOR, "d"),
+        gateway.audit.checkpoints(OPERATOR),
+        gateway.audit.export(OPERATOR),
+        gateway.users.sessions(OPERATOR, ["root"]),
+        gateway.users.end_sessions(VIEWER, "root"),
+        gateway.mcp.probe(OPERATOR, "files"),
+        gateway.mcp.accept(VIEWER, "files", {}, True),
         gateway.audit.newest(OPERATOR, STRANGERS),
         gateway.keys.create(VIEWER, "x", "admin"),
     ):
@@ -116,6 +125,38 @@ async def test_who_sees_what(gateway: Gateway) -> None:
     await gateway.agents.act(OPERATOR, Action.APPROVE, "hers")
     assert await gateway.statistics.each(OPERATOR, ("hers", "others"), "24h") == {}
     assert (await gateway.traces.page(OPERATOR, Filter())).traces == ()
+
+
+async def test_ending_sessions_ends_them_and_is_written_down(gateway: Gateway) -> None:
+    token = await gateway.sessions.begin("ann", PASSWORD, "192.0.2.1")
+    assert await gateway.users.sessions(ADMIN, ["ann", "eve"]) == {"ann": 1}
+    await gateway.users.end_sessions(ADMIN, "ann")
+    assert await gateway.sessions.find(token, "") is None
+    assert await gateway.users.sessions(ADMIN, ["ann"]) == {}
+    acts = await gateway.audit.newest(ADMIN)
+    assert (acts[0].tool, acts[0].target) == ("users.end-sessions", "users/ann")
+
+
+async def test_one_check_at_a_time(gateway: Gateway) -> None:
+    first = asyncio.create_task(gateway.audit.verify(ADMIN))
+    await asyncio.sleep(0)
+    with pytest.raises(Refused, match="running already"):
+        await gateway.audit.verify(VIEWER)
+    assert (await first).whole
+    assert (await gateway.audit.verify(VIEWER)).whole
+
+
+async def test_a_server_s_tools_are_asked_through_the_gateway(gateway: Gateway) -> None:
+    await gateway.mcp.create(ADMIN, "files", "http://127.0.0.1:9/mcp")
+    with pytest.raises(Refused, match="cannot be reached"):
+        await gateway.mcp.probe(ADMIN, "files")
+    found = await gateway.mcp.look(VIEWER, "files")
+    assert "cannot be reached" in found.error
+    assert found.tools == ()
+    page = await gateway.mcp.page(VIEWER)
+    assert (await gateway.mcp.probes(VIEWER, page.entries))["files"].tools == 0
+    with pytest.raises(Refused, match="have changed meanwhile"):
+        await gateway.mcp.accept(ADMIN, "files", {"read": "0" * 64}, whole=False)
 
 
 async def test_pages_and_search(gateway: Gateway) -> None:

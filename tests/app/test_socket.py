@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import socket
@@ -17,12 +16,10 @@ from reflex_base.registry import RegistrationContext
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
 
-import amaze_app.app
 from amaze_app import gate
-from amaze_app.gateway import Need
+from tests.app.attack import HANDLERS, ROOT_STATE, function_of
 from tests.app.conftest import Platform, until
 
-_ROOT_STATE = "reflex___state____state"
 _UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -54,11 +51,11 @@ class Tab:
 
     def connect(self, path: str) -> None:
         """As the page does: the first event comes with the connection."""
-        boot = self._event(f"{_ROOT_STATE}.hydrate_and_load", path, vars={}, hashes={})
+        boot = self._event(f"{ROOT_STATE}.hydrate_and_load", path, vars={}, hashes={})
         self._write(TextMessage("40/_event," + json.dumps({"event": boot})))
         self.read_until(lambda packet: packet.startswith("40/_event"))
 
-    def send(self, name: str, path: str, **payload: Any) -> None:
+    def send(self, name: str, path: str, /, **payload: Any) -> None:
         event = self._event(name, path, **payload)
         self._write(TextMessage("42/_event," + json.dumps(["event", event])))
 
@@ -99,7 +96,7 @@ class Tab:
             self._wire.receive_data(self._socket.recv(65536) or None)
         return event
 
-    def _event(self, name: str, path: str, **payload: Any) -> dict[str, Any]:
+    def _event(self, name: str, path: str, /, **payload: Any) -> dict[str, Any]:
         router = {"pathname": path, "query": {}, "asPath": path}
         return {"name": name, "payload": payload, "router_data": router, "token": self.token}
 
@@ -111,35 +108,6 @@ def opened(platform: Platform, **headers: str) -> Iterator[Tab]:
         yield tab
     finally:
         tab.close()
-
-
-assert amaze_app.app.app
-HANDLERS = sorted(RegistrationContext.get().event_handlers)
-"""Every handler that a browser can name, those of Reflex too."""
-
-
-def _payload(name: str, agent_id: str) -> dict[str, Any]:
-    """Arguments that would do the most harm, for a handler of any page: whatever it is called."""
-    match name.rpartition(".")[2]:
-        case "setvar":
-            return {"var_name": "notice", "value": agent_id}
-        case "set_is_hydrated":
-            return {"value": True}
-        case "hydrate_and_load":
-            return {"vars": {}, "hashes": {}}
-        case "update_vars_internal":
-            return {"vars": {f"{_ROOT_STATE}.is_hydrated_rx_state_": True}}
-        case "handle_frontend_exception":
-            return {"info": "x", "component_stack": "y"}
-    named = {"agent_id": agent_id, "claim": "", "form": {"agent_id": f"{agent_id}-more"}}
-    method = rule_owner(name)
-    return {one: named.get(one, agent_id) for one in inspect.signature(method).parameters}.copy()
-
-
-def rule_owner(name: str) -> Callable[..., Any]:
-    """The function of a handler of ours, without its state."""
-    handler = RegistrationContext.get().event_handlers[name].handler
-    return functools.partial(handler.fn, None)
 
 
 def test_without_a_session_there_is_no_socket(platform: Platform) -> None:
@@ -166,25 +134,6 @@ def test_with_a_session_the_page_is_filled(platform: Platform, new_agent_id: str
         assert "amaze_session" not in json.dumps(tab.updates)
 
 
-def test_no_handler_runs_without_a_session(platform: Platform, new_agent_id: str) -> None:
-    platform.register(new_agent_id)
-    cookie = platform.sign_in()
-    with opened(platform, Cookie=cookie) as tab:
-        # the socket was let in, and its first event comes when the session is over
-        _sign_out(platform, cookie)
-        tab.connect("/agents")
-        for name in HANDLERS:
-            tab.send(name, "/agents", **_payload(name, new_agent_id))
-        tab.ask()
-        until(lambda: tab.ask() or len(_redirects(tab)) >= len(HANDLERS))
-        # the push that empties the tab of an ended session may come in between: defaults, no more
-        told = json.dumps(tab.updates)
-        assert new_agent_id not in told
-        assert '"is_hydrated_rx_state_": true' not in told
-        assert set(_events(tab)) == {"_redirect"}
-    assert platform.agent(new_agent_id)["status"] == "pending"
-
-
 def test_signing_out_empties_the_tab(platform: Platform, new_agent_id: str) -> None:
     platform.register(new_agent_id)
     cookie = platform.sign_in()
@@ -198,7 +147,7 @@ def test_signing_out_empties_the_tab(platform: Platform, new_agent_id: str) -> N
         before = len(tab.deltas())
         later = f"{new_agent_id}-later"
         platform.register(later)
-        tab.send(f"{_ROOT_STATE}.hydrate", "/agents")
+        tab.send(f"{ROOT_STATE}.hydrate", "/agents")
         tab.ask()
         assert later not in json.dumps(tab.updates)
         assert len(tab.deltas()) == before
@@ -215,7 +164,7 @@ def test_every_handler_of_ours_says_who_may_call_it() -> None:
     for name in HANDLERS:
         rule = gate.rule_of(name)
         if rule is not None and rule.owns:
-            assert rule.owns in inspect.signature(rule_owner(name)).parameters
+            assert rule.owns in inspect.signature(function_of(name)).parameters
 
 
 def test_reflex_s_own_handlers_are_shut_but_those_that_open_a_page() -> None:
@@ -223,20 +172,6 @@ def test_reflex_s_own_handlers_are_shut_but_those_that_open_a_page() -> None:
     assert opened == gate.OF_REFLEX
     assert not any(name.endswith((".setvar", ".update_vars_internal")) for name in opened)
     assert gate.rule_of("no.such.handler") is None
-
-
-def test_a_viewer_changes_nothing_whatever_is_sent(platform: Platform, new_agent_id: str) -> None:
-    platform.register(new_agent_id)
-    _nothing_changes(platform, "viewer", new_agent_id)
-
-
-def test_an_operator_changes_nothing_that_is_another_s(
-    platform: Platform, new_agent_id: str
-) -> None:
-    platform.register(new_agent_id)
-    told = _nothing_changes(platform, "operator", new_agent_id)
-    pages = [update for update in told if new_agent_id in json.dumps(update.get("delta"))]
-    assert all("rows_rx_state_" not in json.dumps(update) for update in pages)
 
 
 def test_an_operator_decides_on_an_agent_of_theirs(platform: Platform, new_agent_id: str) -> None:
@@ -252,38 +187,12 @@ def test_an_operator_decides_on_an_agent_of_theirs(platform: Platform, new_agent
     assert "web UI" in begun["session_id"]
 
 
-def _nothing_changes(platform: Platform, role: str, agent_id: str) -> list[dict[str, Any]]:
-    before = _changes(platform)
-    with opened(platform, Cookie=platform.sign_in(role)) as tab:
-        tab.connect("/agents")
-        for name in HANDLERS:
-            rule = gate.rule_of(name)
-            tab.send(name, "/agents", **_payload(name, agent_id))
-            if rule is not None and rule.need is Need.ADMIN:
-                tab.send(name, "/agents", **{**_payload(name, agent_id), "agent_id": ["x"]})
-        tab.ask()
-        updates = tab.updates
-    assert platform.agent(agent_id)["status"] == "pending"
-    assert _changes(platform) == before
-    return updates
-
-
-def _changes(platform: Platform) -> list[str]:
-    """What people have done, but for signing in and making the accounts of these tests."""
-    passing = ("auth.login", "users.create")
-    return [one["decision_id"] for one in platform.acts() if one["tool"] not in passing]
-
-
 def test_a_message_that_is_too_long_ends_the_socket(platform: Platform) -> None:
     with opened(platform, Cookie=platform.sign_in()) as tab:
         tab.connect("/agents")
         with pytest.raises((Closed, OSError)):
             tab.send("x" * 1_100_000, "/agents")
             tab.read_until(lambda _packet: False)
-
-
-def _events(tab: Tab) -> list[str]:
-    return [event["name"] for update in tab.updates for event in update.get("events") or []]
 
 
 def _redirects(tab: Tab) -> list[str]:

@@ -190,7 +190,7 @@ async def _serve(
         yield Control(app, client, store, history, clock)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve() -> Callable[..., Any]:
     """Starts a control plane over given parts."""
     return _serve

@@ -95,7 +95,7 @@ async def test_a_probe_that_fails_keeps_what_was_found(pins: ToolPins, told: Tol
     told.next = found(a="1")
     await pins.probe("s")
     told.next = ProbeFailed("down")
-    assert (await pins.pin("s")).pins == (("a", "1"),)
+    assert (await pins.approve("s")).pins == (("a", "1"),)
     probe = (await pins.look("s")).probe
     assert probe.error == "down"
     assert [tool["name"] for tool in json.loads(probe.found)["tools"]] == ["a"]
@@ -108,3 +108,17 @@ def test_tools_of_a_place_that_was_left_are_not_taken() -> None:
     once = pinned(RECORD, "http://s/", {}, 2)
     assert (once.pins, once.pinned_ms) == ((), 2)
     assert pinned(once, "http://s/", {"a": "1"}, 3) is once
+
+
+async def test_a_changed_tool_keeps_how_it_was_accepted(pins: ToolPins, told: Told) -> None:
+    async def known() -> dict[str, str]:
+        last = json.loads((await pins.look("s")).probe.found)
+        return {name: one["sha256"] for name, one in last["accepted"].items()}
+
+    for a, b in (("1", "1"), ("2", "1"), ("3", "1")):
+        told.next = found(a=a, b=b)
+        await pins.probe("s")
+    assert await known() == {"a": "1", "b": "1"}
+    await pins.accept("s", ("a",), seen=False)
+    await pins.probe("s")
+    assert await known() == {"a": "3", "b": "1"}

@@ -158,3 +158,42 @@ async def test_a_probe_finds_what_the_store_has_lost(publisher, history, store) 
     for name in ("s", "h"):
         await publisher.publish(name)
     assert [await publisher.lost() for _ in range(3)] == [None] * 3
+
+
+async def test_a_changed_tool_stays_changed_when_the_store_was_emptied(
+    publisher, history, store
+) -> None:
+    await _save(history, replace(SERVER, pins=(("a", "1"), ("b", "2")), pinned_ms=1))
+    await publisher.publish("s")
+    many = {f"tool-{number}": "9" for number in range(3990)}  # all that the store keeps
+    await store.registry.saw("s", {"a": "9"})
+    await store.registry.saw("s", many)
+    assert await publisher.lost() is None  # looks at it, and keeps what it finds
+    await store.client.flushall()
+    assert await publisher.lost() == "s"
+    again = RegistryPublisher(history, store)  # also in a process that has not seen it
+    assert await again.publish("s")
+    found = await store.registry.mcp("s")
+    assert (found.changed("a"), found.changed("b"), found.changed("tool-3989")) == (
+        True,
+        False,
+        True,
+    )
+    await store.registry.saw("s", {"a": "1", "b": "2"}, certain=True)
+    assert not (await store.peers.mcp("s", "a")).changed("a")
+    assert await again.lost() is None
+    await store.client.flushall()
+    await again.publish("s")
+    assert not (await store.peers.mcp("s", "a")).changed("a")
+
+
+async def test_what_was_seen_goes_with_the_server(publisher, history, store) -> None:
+    await _save(history, SERVER)
+    await publisher.publish("s")
+    await history.registry.keep_seen("s", {"a": "9"})
+    await history.registry.change(EntryKind.MCP, "s", lambda found: replace(found, deleted=True))
+    await history.registry.keep_seen("s", {"a": "8"})
+    assert await history.registry.seen("s") == {"a": "9"}
+    await publisher.publish("s")
+    await history.registry.keep_seen("s", {"a": "8"})
+    assert await history.registry.seen("s") == {}

@@ -132,7 +132,7 @@ def test_a_session_works_as_without_the_proxy_but_for_what_is_refused(
     failure = "ToolError" if "fastmcp" in client else "isError"
     results = answer["results"]
     tool, resource, prompt = (results.pop(MIXED.index(one) - n) for n, one in enumerate(BARRED))
-    assert [result["ok"] for result in results] == [said is not None for said in SAID]
+    assert [result["ok"] for result in results] == [said is not None for said in SAID], results
     assert [result["text"] for result in results if result["ok"]] == [said for said in SAID if said]
     assert results[1]["error"] == tool["error"] == failure
     assert "demo://none" in results[3]["text"]

@@ -140,7 +140,7 @@ async def test_a_summary_is_of_all_calls_of_the_trace(history: History, book: Bo
     book.call("a", "t", ts=1500, denied=True, denial_reason="r", error="e")
     await book.save()
     (one,) = (await history.traces.page(EVERYTHING, Filter(model="m"), None, 5)).traces
-    assert one == traces.TraceSummary("t", ("a", "b"), 1000, 2500, 3, 1, 1, 1, 1, 2, 5)
+    assert one == traces.TraceSummary("t", ("a", "b"), 1000, 2500, 3, 1, 1, 1, 1, 2, 5, what=("m",))
     calls = await history.traces.calls(EVERYTHING, "t", 10, 1000)
     assert traces.summarised("t", calls.records) == one
     assert one.verdict == "denied"
@@ -239,3 +239,41 @@ def _emptied(session) -> None:
 def test_a_cursor_that_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="is no cursor"):
         read_cursor(text)
+
+
+async def test_one_call_of_a_trace_and_whether_there_are_newer(
+    history: History, book: Book
+) -> None:
+    first = book.call("a", "t", input="whole")
+    await book.save()
+    before = await history.traces.newest(EVERYTHING, "t")
+    book.call("b", "t", tool="x", model="m")
+    book.call("b", "t", tool="x")
+    await book.save()
+    assert await history.traces.newest(EVERYTHING, "t") > before > 0
+    assert await history.traces.newest(EVERYTHING, "nothing") == 0
+    assert await history.traces.call(EVERYTHING, "t", first.decision_id) == first
+    assert await history.traces.call(EVERYTHING, "other", first.decision_id) is None
+    other = Viewer(frozenset("b"))
+    assert await history.traces.call(other, "t", first.decision_id) is None
+    assert await history.traces.newest(Viewer(frozenset("c")), "t") == 0
+
+
+async def test_a_page_names_the_first_things_called(history: History, book: Book) -> None:
+    for name in ("one", "one", "two", "three", "four"):
+        book.call("a", "t", tool=name, model="m")
+    book.call("a", "u", target="host")
+    book.call("b", "u", tool="not-mine")
+    book.call("a", "v")
+    await book.save()
+    page = await history.traces.page(Viewer(frozenset("a")), Filter(), None, 9)
+    named = {one.trace_id: one.what for one in page.traces}
+    assert named == {"t": ("one", "two", "three"), "u": ("host",), "v": ()}
+
+
+async def test_traces_with_a_call_of_a_target(history: History, book: Book) -> None:
+    book.call("a", "t", kind="a2a", target="peer")
+    book.call("a", "u", kind="a2a", target="peer-2")
+    await book.save()
+    page = await history.traces.page(EVERYTHING, Filter(kind="a2a", target="peer"), None, 9)
+    assert [one.trace_id for one in page.traces] == ["t"]

@@ -131,12 +131,12 @@ class KeyPage(BaseModel):
     next: str | None
 
 
-# `METHOD path`: the media type of what is no JSON, or the models of the JSON.
+# `METHOD path`: the media type of what has no model, or the models of the JSON.
 ANSWERS: dict[str, str | tuple[type[BaseModel], ...]] = {
     "GET /health": (answers.Health,),
     "GET /ca.pem": PEM,
     "GET /metrics": "text/plain",
-    "GET /openapi.json": "application/vnd.oai.openapi+json",
+    "GET /openapi.json": "application/json",
     "POST /register": (answers.Registered, answers.RegisteredMcp),
     "POST /turns": (answers.Turn,),
     "GET /resolve/agent/{agent_id}": (answers.AgentPlace,),

@@ -139,6 +139,7 @@ class Trace(Sums):
     ended_ms: int
     alerts: int
     errors: int
+    what: list[str] = Field(description="the first few tools, models or targets called")
     status: str
 
 

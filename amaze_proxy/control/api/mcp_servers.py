@@ -95,8 +95,8 @@ async def delete(call: Call) -> Response:
 async def approve(call: Call) -> Response:
     """Lets a server, or its waiting URL, be called; its tools are pinned if it answers."""
     body = await call.body(JudgeMcpBody)
-    await call.services.mcp_servers.approve(call.name, body.url or "")
-    return JSONResponse(views.mcp_server(await call.services.tool_pins.pin(call.name)))
+    record = await call.services.tool_pins.approve(call.name, body.url or "")
+    return JSONResponse(views.mcp_server(record))
 
 
 async def reject(call: Call) -> Response:

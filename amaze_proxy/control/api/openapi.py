@@ -48,7 +48,7 @@ _QUERY = {
     ("GET", "/stats"): ("window", "since", "until", "bucket"),
     ("GET", "/alerts"): ("agent", "reason", "since", "until", "cursor", "limit"),
     ("GET", "/traces"): (
-        *("agent", "status", "reason", "tool", "model", "kind", "text"),
+        *("agent", "status", "reason", "tool", "model", "kind", "target", "text"),
         *("since", "until", "cursor", "limit"),
     ),
     ("GET", "/policy/{agent_id}/versions"): ("before", "limit"),
@@ -57,6 +57,7 @@ _QUERY = {
     ("POST", "/policy/{agent_id}/simulate"): ("hours",),
 }
 _NUMBERS = frozenset(("limit", "bucket", "before", "from", "to", "hours"))
+_EXAMPLES = {"agent_id": "researcher", "name": "search", "user": "ann", "version": "1"}
 _HEADERS = {
     ("POST", "/register"): ("X-Amaze-Enroll-Key", "X-Amaze-Bearer"),
     ("POST", "/turns"): ("X-Amaze-Turn", "traceparent"),
@@ -156,7 +157,7 @@ def _parameters(entry: Entry) -> list[dict[str, Any]]:
     text = {"type": "string"}
     number = {"type": "integer", "minimum": 1}
     in_path = [
-        {"name": name, "in": "path", "required": True, "schema": text}
+        {"name": name, "in": "path", "required": True, "schema": text, **_example(name)}
         for name in _PARAMETER.findall(entry.path)
     ]
     in_query = [
@@ -168,6 +169,10 @@ def _parameters(entry: Entry) -> list[dict[str, Any]]:
         headers.append(HEADER)
     in_header = [{"name": name, "in": "header", "schema": text} for name in headers]
     return in_path + in_query + in_header
+
+
+def _example(name: str) -> dict[str, str]:
+    return {"example": _EXAMPLES[name]} if name in _EXAMPLES else {}
 
 
 def _content(entry: Entry) -> dict[str, Any]:

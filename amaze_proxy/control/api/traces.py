@@ -137,6 +137,7 @@ def _filter(call: Call) -> Filter:
         tool=call.label("tool"),
         model=call.label("model"),
         kind=kind,
+        target=call.label("target"),
         text=call.label("text"),
     )
 

@@ -87,14 +87,16 @@ def _probe(tools: McpTools) -> Json | None:
     if tools.probe is None:
         return None
     found = json.loads(tools.probe.found) if tools.probe.found else {}
+    found.pop("accepted", None)
     pins = dict(tools.record.pins)
     for tool in found.get("tools", ()):
-        tool["state"] = _state(tools.record, pins.get(tool["name"]), tool["sha256"])
+        tool["state"] = state(tools.record, pins.get(tool["name"]), tool["sha256"])
     probe = tools.probe
     return {"url": probe.url, "probed_ms": probe.ts, "error": probe.error or None, **found}
 
 
-def _state(record: EntryRecord, pin: str | None, sha256: str) -> str:
+def state(record: EntryRecord, pin: str | None, sha256: str) -> str:
+    """Of a tool that was found, beside what was accepted."""
     if not record.pinned_ms:
         return "not pinned"
     if pin is None:

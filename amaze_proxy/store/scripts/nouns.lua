@@ -134,7 +134,10 @@ local function entry_publish(keys, args)
       redis.call('HDEL', keys[1], field)
     end
   end
-  redis.call('HSET', keys[1], 'revision', args[1], unpack(args, 2))
+  redis.call('HSET', keys[1], 'revision', args[1])
+  for i = 2, #args, 2 do -- one by one: Lua unpacks some 8,000 values at most
+    redis.call('HSET', keys[1], args[i], args[i + 1])
+  end
   for i = 2, #args, 2 do
     local tool = string.match(args[i], '^pin:(.*)$')
     if tool and redis.call('HGET', keys[1], 'seen:' .. tool) == args[i + 1] then
