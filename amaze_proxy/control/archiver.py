@@ -90,7 +90,7 @@ class Archiver(Loop):
         moved, failed = 0, None
         for agent_id, page in pages.items():
             try:
-                new = await self._history.archive.append(agent_id, page)
+                new = await self._history.archive.append(agent_id, page, places[agent_id])
             except Exception as error:  # noqa: BLE001 (one stream must not stop the others)
                 failed = error
             else:
@@ -98,6 +98,8 @@ class Archiver(Loop):
                 self.archived += new
                 places[agent_id] = page[-1].entry_id
         if failed is not None:
+            # A database that was away may have lost its last commits: its own word counts.
+            self._places = None
             raise failed
         self._flaws_wait = self._flaws_wait or moved > 0 or bool(pages)
         await self._tell_flaws()

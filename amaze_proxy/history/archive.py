@@ -12,6 +12,7 @@ from sqlmodel import Session, col, func, select
 from amaze_proxy.history.archive_tables import ArchiveCursorRow, CallRow, ChainRow, FlawRow
 from amaze_proxy.history.columns import as_words, columns, read_record
 from amaze_proxy.history.database import Database
+from amaze_proxy.history.errors import HistoryLost
 from amaze_proxy.history.rollups import roll_up
 from amaze_proxy.policy.chain import INSERTED, REORDERED, Chains, Flaw, Link, escaped, read_link
 from amaze_proxy.policy.record import GENESIS, AuditRecord, to_json
@@ -59,12 +60,18 @@ class ArchiveHistory:
 
         return await self._database.read(work)
 
-    async def append(self, agent_id: str, items: Sequence[StreamRecord | StreamJunk]) -> int:
+    async def append(
+        self, agent_id: str, items: Sequence[StreamRecord | StreamJunk], after: str = "0-0"
+    ) -> int:
         """The next of one agent's stream, oldest first, the flaws in it, and the cursor, in one
-        transaction; how many records were new. What is behind the cursor is here already."""
+        transaction; how many records were new. What is behind the cursor is here already.
+
+        `after` is the entry up to which the caller has archived. Raises HistoryLost when that is
+        not here any more: what lies between would be missing.
+        """
 
         def work(session: Session) -> int:
-            return _append(session, agent_id, items)
+            return _append(session, agent_id, items, after)
 
         return await self._database.write(work) if items else 0
 
@@ -98,13 +105,17 @@ class ArchiveHistory:
         await self._database.write(work)
 
 
-def _append(session: Session, agent_id: str, items: Sequence[StreamRecord | StreamJunk]) -> int:
+def _append(
+    session: Session, agent_id: str, items: Sequence[StreamRecord | StreamJunk], after: str
+) -> int:
     cursor = session.get(ArchiveCursorRow, agent_id, with_for_update=True)
     if cursor is None:
         cursor = ArchiveCursorRow(agent_id=agent_id, entry_id="0-0")
         session.add(cursor)
         session.flush()  # another archiver that is as far waits here, and looks again
     place = entry_order(cursor.entry_id)
+    if place < entry_order(after):
+        raise HistoryLost(f"{agent_id} was archived up to {after}, now up to {cursor.entry_id}")
     fresh = [item for item in items if entry_order(item.entry_id) > place]
     if not fresh:
         return 0

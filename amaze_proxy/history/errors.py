@@ -15,6 +15,11 @@ class HistoryMisconfigured(HistoryError):
     """The database URL or its driver cannot be used; the message says what to change."""
 
 
+class HistoryLost(HistoryError):
+    """The database has forgotten what it had committed: it crashed without its last commits, or a
+    replica took over. Nothing was written."""
+
+
 class RowMissing(HistoryError):
     """What should be read is not there."""
 

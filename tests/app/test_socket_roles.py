@@ -124,10 +124,11 @@ def _arguments(name: str, secret: Secret) -> dict[str, Any]:
 def _different(
     platform: Platform, before: dict[str, list[str]], but_keys: bool = False
 ) -> dict[str, list[str]]:
-    found = attack.changed(before, attack.everything(platform))
+    after = attack.everything(platform)
+    found = attack.changed(before, after)
     if but_keys:
-        # everybody may make keys for himself, with no more than his own rights
-        found.pop("access_key", None)
+        # everybody may make keys for himself, with no more than his own rights; and end his own
+        found["access_key"] = sorted({*before["access_key"]} - {*after["access_key"]})
         own = [one["decision_id"] for one in platform.acts() if one["tool"].startswith("keys.")]
         found["acts"] = [one for one in found.get("acts", []) if one not in own]
     return {name: rows for name, rows in found.items() if rows}

@@ -13,7 +13,7 @@ from amaze_proxy.control.archiver import Archiver
 from amaze_proxy.history.archive import ArchiveHistory
 from amaze_proxy.history.archive_tables import CallRow
 from amaze_proxy.history.bundle import History
-from amaze_proxy.history.errors import HistoryUnavailable
+from amaze_proxy.history.errors import HistoryLost, HistoryUnavailable
 from amaze_proxy.policy.record import GENESIS, AuditRecord, seal, to_json
 from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.agents import Agent
@@ -61,6 +61,25 @@ async def test_two_archivers_at_once_do_no_harm(store, history, clock) -> None:
     await settle(store, "a", 40)
     await asyncio.gather(*(drain(Archiver(history, store, clock, 0.01)) for _ in range(2)))
     assert await decisions(history) == [f"a-{n}" for n in range(40)]
+
+
+async def test_what_a_database_has_forgotten_is_archived_again(store, history, clock) -> None:
+    await store.agents.create(Agent("a"))
+    await settle(store, "a", 2)
+    archiver = Archiver(history, store, clock, 0.01)
+    await drain(archiver)
+
+    def forget(session: Session) -> None:
+        for table in ("call", "archive_cursor", "archive_chain"):
+            session.connection().exec_driver_sql(f"DELETE FROM {table}")
+
+    await history.database.write(forget)
+    await settle(store, "a", 1, start=2)
+    with pytest.raises(HistoryLost):
+        await archiver.step()
+    await drain(archiver)
+    assert await decisions(history) == ["a-0", "a-1", "a-2"]
+    assert await history.archive.untold() == []
 
 
 async def test_a_stream_is_cut_behind_the_archive_alone(store, history, clock) -> None:
@@ -203,10 +222,10 @@ async def test_a_stream_that_cannot_be_archived_does_not_stop_the_others(
     await settle(store, "b", 1)
     whole = ArchiveHistory.append
 
-    async def refusing(self, agent_id, items):
+    async def refusing(self, agent_id, items, after):
         if agent_id == "a":
             raise HistoryUnavailable("full")
-        return await whole(self, agent_id, items)
+        return await whole(self, agent_id, items, after)
 
     archiver = Archiver(history, store, clock, 0.01)
     with monkeypatch.context() as patched:
