@@ -91,9 +91,9 @@ def test_the_suite_sees_what_it_sees_directly(
         other = pool.submit(run.run, pair.governed, proxy, revision)
         direct, through = one.result(), other.result()
     assert "SUCCESS" in {check.status for checks in direct.values() for check in checks}
-    # Once, on a busy machine, a scenario that counts what has come after 200 ms differed, for a cause
-    # that is not known. What differs has to be the same when it is run alone; and the records below
-    # have to hold in any case.
+    # Once, on a busy machine, a scenario that counts what has come after 200 ms differed, for a
+    # cause that is not known. What differs has to be the same when it is run alone; and the
+    # records below have to hold in any case.
     suspects = run.differences(direct, through)
     alone = {
         name: run.differences(
