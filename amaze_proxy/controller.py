@@ -46,6 +46,7 @@ def control_config(settings: Settings, ca_pem: bytes) -> ControlConfig:
         version=version("amaze-control-plane"),
         audit_key=installation.audit_key(settings),
         metrics_key=settings.metrics_key,
+        store_timeout=settings.store_timeout_ms / 1000,
     )
 
 
@@ -77,9 +78,11 @@ async def serve(settings: Settings, redis_url: str, shown: Shown) -> None:
         if password is not None:
             shown.password(password)
         await _bootstrap(settings, history)
-        store = await open_store(redis_url, settings.data_dir / "journal")
+        config = control_config(settings, ca.certificate_pem)
+        store = await open_store(
+            redis_url, settings.data_dir / "journal", timeout=config.store_timeout
+        )
         try:
-            config = control_config(settings, ca.certificate_pem)
             app = create_app(config, store, history, reach=reach)
             await asgi.serve(app, sock)
         finally:

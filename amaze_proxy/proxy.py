@@ -119,7 +119,12 @@ async def worker(settings: Settings, sock: socket.socket, place: str) -> None:
     """Serve one socket until SIGTERM, then drain. `place`: which of the workers this is."""
     ca = load_or_create_ca(settings.data_dir / "ca")
     instance = secrets.token_hex(8)
-    store = await open_store(settings.redis_url, settings.data_dir / "journal", instance)
+    store = await open_store(
+        settings.redis_url,
+        settings.data_dir / "journal",
+        instance,
+        settings.store_timeout_ms / 1000,
+    )
     spans = open_spans(otlp.read(settings.otel), instance)
     prices = PriceBook()
     via = f"amaze-{instance}"

@@ -46,6 +46,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _milliseconds(text: str) -> int:
+    number = _count(text)
+    if not 50 <= number <= 60_000:
+        raise ValueError("milliseconds, 50 to 60000")
+    return number
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
@@ -116,6 +123,9 @@ class Settings:
     )
     proxy_workers: int = _setting(0, _count, "proxy processes; 0 = one per core")
     redis_url: str = _setting("", str, "Redis or Valkey; empty = embedded", secret=True)
+    store_timeout_ms: int = _setting(
+        250, _milliseconds, "a store that is silent for longer has calls refused"
+    )
     database_url: str = _setting("", str, "SQL database; empty = SQLite here", secret=True)
     admin_key: str = _setting("", str, "presets the admin API key", secret=True)
     registration: str = _setting("", _one_of("", "open", "enroll"), "who may register an agent")

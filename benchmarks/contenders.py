@@ -172,6 +172,8 @@ def platform(
         "AMAZE_UPSTREAMS": _places(up),
         "AMAZE_UPSTREAM_CA": str(up.ca),
         "AMAZE_LOG_LEVEL": "warning",
+        # A machine that stands still for a moment is slow; a call that it refused is no figure.
+        "AMAZE_STORE_TIMEOUT_MS": "10000",
         **more,
     }
     argv = [sys.executable, "-m", "amaze_proxy.cli", "up", "--no-ui"]

@@ -60,6 +60,18 @@ def test_an_unknown_key_of_the_file_is_an_error(tmp_path: Path) -> None:
         load({"AMAZE_DATA_DIR": str(tmp_path)})
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("50", 0.05), ("60000", 60), ("49", None), ("60001", None), ("1s", None)]
+)
+def test_the_patience_with_the_store(tmp_path: Path, text: str, seconds: float | None) -> None:
+    env = {"AMAZE_DATA_DIR": str(tmp_path), "AMAZE_STORE_TIMEOUT_MS": text}
+    if seconds is None:
+        with pytest.raises(SettingsError, match="STORE_TIMEOUT_MS"):
+            load(env)
+    else:
+        assert load(env).settings.store_timeout_ms / 1000 == seconds
+
+
 def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "amaze.toml").write_text("proxy_port =\n")
     with pytest.raises(SettingsError, match="cannot be read"):

@@ -35,6 +35,7 @@ class ControlConfig:
     version: str = ""
     body_max: int = 1024 * 1024
     chat_timeout: float = 300.0
+    store_timeout: float = 0.25
     reconcile_every: float = 1.0
     republish_every: float = 60.0
     audit_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -106,7 +106,7 @@ async def open_console(
     open."""
     history = await open_history(database_url)
     try:
-        store = await open_store(redis_url, journal)
+        store = await open_store(redis_url, journal, timeout=config.store_timeout)
         try:
             client = httpx.AsyncClient(
                 timeout=httpx.Timeout(config.chat_timeout, connect=10.0), trust_env=False

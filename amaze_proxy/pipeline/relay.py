@@ -90,10 +90,18 @@ class Relay:
 
     async def push(self, data: bytes, more: bool = True) -> None:
         """More of an answer that has begun."""
+        self._note(data)
+        await self._pass(data, more)
+
+    def _note(self, data: bytes) -> None:
+        """For the record: before it is sealed, so before what waits for the record is passed."""
         if data:
-            self.begun = True
             self._evidence.output.add(data)
             self._evidence.first_byte()
+
+    async def _pass(self, data: bytes, more: bool = True) -> None:
+        if data:
+            self.begun = True
         if data or not more:
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
@@ -193,8 +201,7 @@ class Relay:
                 if changed[0]:
                     headers.append((b"content-type", changed[0]))
                 body = changed[1]
-        self._evidence.output.add(body)
-        self._evidence.first_byte()
+        self._note(body)
         await settle(self.used())
         headers.append((b"content-length", b"%d" % len(body)))
         await self._start(response.status, headers)
@@ -247,8 +254,9 @@ class Relay:
             if not self.started:
                 await self._start(response.status, _end_to_end(response))
             if reader.complete:
+                self._note(data)
                 await settle(self.used())
-                await self.push(data)
+                await self._pass(data)
                 await _finish(chunks)
                 break
             await self.push(data)
@@ -256,10 +264,11 @@ class Relay:
         await self._hear()
         if self._handling.whole_stream and not reader.complete:
             raise self._broken("ended its stream before the answer was complete")
+        self._note(rest)
         await settle(self.used())
         if not self.started:
             await self._start(response.status, _end_to_end(response))
-        await self.push(rest, more=False)
+        await self._pass(rest, more=False)
 
     async def _pass_on(self, response: UpstreamResponse, settle: Settle) -> None:
         """An answer that is not looked into, streamed; its last bytes wait for the settlement."""
@@ -284,10 +293,9 @@ class Relay:
         await self.push(b"", more=False)
 
     async def _settle_passed(self, last: bytes, settle: Settle) -> None:
-        self._evidence.output.add(last)
-        self._evidence.first_byte()
+        self._note(last)
         await settle(self.used())
-        await self._send({"type": "http.response.body", "body": last})
+        await self._pass(last, more=False)
 
 
 async def _finish(chunks: AsyncIterator[bytes]) -> None:

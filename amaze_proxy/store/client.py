@@ -20,7 +20,7 @@ from amaze_proxy.store.errors import StoreError, StoreUnavailable
 from amaze_proxy.store.wire import server_error
 
 TIMEOUT = 2.0
-"""Seconds for a command outside the hot path."""
+"""Seconds for a command outside the hot path, at least."""
 
 CONNECTIONS = 16
 
@@ -44,18 +44,19 @@ def is_cluster(url: str) -> bool:
     return urlsplit(url).scheme in _CLUSTER
 
 
-def open_client(url: str) -> Client:
+def open_client(url: str, timeout: float = TIMEOUT) -> Client:
     """A client that never repeats a command by itself. Raises StoreError for a wrong URL."""
+    timeout = max(TIMEOUT, timeout)
     options: dict[str, Any] = {
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": TIMEOUT,
-        "socket_connect_timeout": TIMEOUT,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
     }
     if is_cluster(url):
         return _open_cluster(url, options)
     try:
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=CONNECTIONS, timeout=TIMEOUT, **options
+            url, max_connections=CONNECTIONS, timeout=timeout, **options
         )
     except ValueError as error:
         raise StoreError(f"AMAZE_REDIS_URL is not understood: {error}") from error

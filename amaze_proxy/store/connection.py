@@ -102,6 +102,7 @@ class Connection:
         self._opening: asyncio.Task[None] | None = None
         self._reopen: asyncio.TimerHandle | None = None
         self._tick_s = timeout / TICKS
+        self._open_timeout = max(OPEN_TIMEOUT, timeout)
         self._ticks = 0
         self._watch: asyncio.TimerHandle | None = None
         self._pause = FIRST_PAUSE
@@ -141,7 +142,7 @@ class Connection:
     async def _connect(self) -> None:
         protocol = RespProtocol(self._on_lost)
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT):
+            async with asyncio.timeout(self._open_timeout):
                 await self._dial(protocol)
                 await self._greet(protocol)
         except (OSError, TimeoutError, StoreUnavailable) as error:

@@ -15,10 +15,13 @@ PROMPT = 0.1  # seconds within which a lost connection leaves time for a second 
 
 class HotPath:
     """Calls that are awaited together leave as one packet, where the caller pipelines. `load`
-    puts our functions into the server."""
+    puts our functions into the server, within `timeout` seconds."""
 
-    def __init__(self, caller: Caller, load: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, caller: Caller, load: Callable[[], Awaitable[None]], timeout: float = TIMEOUT
+    ) -> None:
         self.caller = caller
+        self._timeout = timeout
         self._load_lock = asyncio.Lock()
         self._load = load
         self.errors = 0
@@ -50,7 +53,7 @@ class HotPath:
     async def reload(self) -> None:
         """Our functions are in the server. Raises StoreUnavailable."""
         try:
-            async with asyncio.timeout(TIMEOUT), self._load_lock:
+            async with asyncio.timeout(self._timeout), self._load_lock:
                 await self._load()
         except TimeoutError as error:
             raise StoreUnavailable("the store did not answer in time") from error

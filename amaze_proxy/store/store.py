@@ -15,7 +15,7 @@ from amaze_proxy.store.agents import Agents
 from amaze_proxy.store.audit import Audit
 from amaze_proxy.store.client import Client, endpoint_of, open_client, translate
 from amaze_proxy.store.cluster import ClusterCaller
-from amaze_proxy.store.connection import Caller, Connection
+from amaze_proxy.store.connection import TIMEOUT, Caller, Connection
 from amaze_proxy.store.gate import StoreGate
 from amaze_proxy.store.hotpath import HotPath
 from amaze_proxy.store.peers import Peers
@@ -57,19 +57,23 @@ class Store:
 
 
 async def open_store(
-    url: str, journal_dir: Path | None = None, instance: str | None = None
+    url: str,
+    journal_dir: Path | None = None,
+    instance: str | None = None,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 (of each later call, not of this one)
 ) -> Store:
     """Connect and load our functions. `instance` names this process's chains: it must be new for
-    each process. Raises StoreUnavailable (the server), StoreError (the URL, the journal)."""
-    client = open_client(url)
+    each process. A call is refused when the store says nothing for `timeout` seconds. Raises
+    StoreUnavailable (the server), StoreError (the URL, the journal)."""
+    client = open_client(url, timeout)
     try:
         caller: Caller
         if isinstance(client, RedisCluster):
-            caller = ClusterCaller(client)
+            caller = ClusterCaller(client, timeout)
         else:
-            caller = Connection(endpoint_of(url))
+            caller = Connection(endpoint_of(url), timeout)
         await library.ensure(client)
-        hot = HotPath(caller, lambda: library.ensure(client))
+        hot = HotPath(caller, lambda: library.ensure(client), timeout)
         gate = StoreGate(hot, instance or secrets.token_hex(8), journal_dir)
     except BaseException:
         await client.aclose()

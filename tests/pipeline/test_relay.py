@@ -66,6 +66,8 @@ async def test_a_stream_goes_on_event_by_event_and_its_end_waits_for_the_record(
     shown = b"".join((STREAM[0], STREAM[1], DONE)).replace(b', "usage": null', b"")
     assert answer.body == shown
     assert answer.complete
+    assert world.record.output == shown.decode(), "the end, which waits for the record, is in it"
+    assert world.record.output_size == len(shown)
     assert world.sent.json["stream_options"] == {"include_usage": True}
     assert world.settlement.tokens == PROMPT + OUTPUT
     before = world.events[: world.events.index("settled")]
@@ -76,6 +78,7 @@ async def test_an_end_without_its_blank_line_is_an_end(world: World) -> None:
     world.upstreams.reply = streamed((*STREAM[:-1], DONE.rstrip()))
     answer = await world.call(OPENAI, chat(stream=True))
     assert answer.body.endswith(b"data: [DONE]")
+    assert world.record.output == answer.body.decode()
     assert answer.complete
     assert world.events.index("settled") < world.events.index("complete")
     assert not world.settlement.record.error
