@@ -1,6 +1,7 @@
 """The kinds of governed calls beside each other: LLM, MCP tool as JSON and as an event, A2A.
 
-They are ways of one cell, so that their ratios are taken within a round. Answers are of one size.
+They are ways of one cell, so that their ratios are taken within a round. Answers are of one size,
+and are compared with an LLM's answer of the same form: JSON with JSON, events with events.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from contenders import (
 from report import Verdict
 
 LLM = "LLM call"
+LLM_EVENTS = "LLM call, SSE"
 _ACCEPT = ("--header", "Accept: application/json, text/event-stream")
 _TOLERANCE = 0.1
 """Of a ratio that is to be 1: what two runs of the same call differ by on a shared machine."""
@@ -36,6 +38,7 @@ class Kind:
     plain: str
     body: str
     headers: tuple[str, ...]
+    beside: str = LLM
 
     def of(self, ours: Contender, scheme: str) -> Contender:
         """The agent making this call."""
@@ -48,6 +51,7 @@ _CHAT_PATH = "/v1/chat/completions"
 _MCP_HEADERS = (*_ACCEPT, "--header", "MCP-Protocol-Version: 2025-11-25")
 KINDS = (
     Kind(LLM, LLM_HOST + _CHAT_PATH, LLM_HOST + _CHAT_PATH, "chat.json", KEY),
+    Kind(LLM_EVENTS, LLM_HOST + _CHAT_PATH, LLM_HOST + _CHAT_PATH, "chat-events.json", KEY),
     Kind("MCP tool call, JSON", f"{TOOLS_HOST}/mcp", f"{TOOLS_JSON}/mcp", "mcp.json", _MCP_HEADERS),
     Kind(
         "MCP tool call, SSE",
@@ -55,6 +59,7 @@ KINDS = (
         f"{TOOLS_SSE}/mcp",
         "mcp.json",
         _MCP_HEADERS,
+        LLM_EVENTS,
     ),
     Kind("A2A call", f"{PEER}/", f"{PEER}/", "a2a.json", ("--header", "A2A-Version: 1.0")),
 )
@@ -77,19 +82,20 @@ def kinds(
         for count in (1, 16)
     }
     verdicts = [
-        _verdict(kind.name, scheme, cells[scheme, 1], cells[scheme, 16])
+        _verdict(kind, scheme, cells[scheme, 1], cells[scheme, 16])
         for scheme in ("https", "http")
-        for kind in KINDS[1:]
+        for kind in KINDS[2:]
     ]
     return verdicts, list(cells.values())
 
 
-def _verdict(kind: str, scheme: str, one: Cell, many: Cell) -> Verdict:
-    slower = one.over_rounds(lambda r: r[kind].p50_ms / r[LLM].p50_ms)
-    faster = many.over_rounds(lambda r: r[kind].rps / r[LLM].rps)
-    work = many.over_rounds(lambda r: cpu(r[kind]) / cpu(r[LLM]))
+def _verdict(kind: Kind, scheme: str, one: Cell, many: Cell) -> Verdict:
+    name, llm = kind.name, kind.beside
+    slower = one.over_rounds(lambda r: r[name].p50_ms / r[llm].p50_ms)
+    faster = many.over_rounds(lambda r: r[name].rps / r[llm].rps)
+    work = many.over_rounds(lambda r: cpu(r[name]) / cpu(r[llm]))
     return Verdict(
-        f"{kind}, {scheme}, beside an LLM call of the same size",
+        f"{name}, {scheme}, beside an {llm} of the same size",
         "no slower (± 10 %): p50 at 1 connection, throughput at 16",
         f"{slower:.2f} × the p50, {faster:.2f} × the throughput, {work:.2f} × a worker's CPU",
         slower <= 1 + _TOLERANCE and faster >= 1 - _TOLERANCE,

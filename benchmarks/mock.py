@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A fast upstream: one process, no dependencies (uvloop if it is there).
 
-/v1/chat/completions   a completion of 1 KB, 25 tokens; server-sent events if `"stream": true`
+/v1/chat/completions   a completion of 1 KB, 25 tokens; server-sent events if `"stream": true`,
+                       in one packet if the request says `at-once`
 /mcp, /mcp-events      a JSON-RPC tool result of the same size, as JSON and as an event
 /, /a2a                an A2A task of the same size
 /size/N                N bytes in writes of 64 KiB
@@ -48,6 +49,22 @@ def answer(body: bytes, kind: str = "application/json", status: int = 200) -> by
 
 _COMPLETED = json.dumps(_COMPLETION).encode()
 WHOLE = {b"/v1/chat/completions": answer(_COMPLETED)}
+
+
+def _chunk(**fields: object) -> str:
+    chunk = {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o-mini", **fields}
+    return f"data: {json.dumps(chunk)}\n\n"
+
+
+def _events_at_once() -> bytes:
+    """The same completion as events, in one packet, and of the same size."""
+    ends = _chunk(choices=[], usage=_USAGE) + "data: [DONE]\n\n"
+    empty = len(_chunk(choices=[{"index": 0, "delta": {"content": ""}}]) + ends)
+    text = "x" * (len(_COMPLETED) - empty)
+    return (_chunk(choices=[{"index": 0, "delta": {"content": text}}]) + ends).encode()
+
+
+AT_ONCE = answer(_events_at_once(), "text/event-stream")
 
 
 def tool_result(text: str) -> object:
@@ -107,8 +124,7 @@ async def stream(events: int, gap: float) -> AsyncIterator[bytes]:
 
 
 def _event(fields: dict[str, object]) -> bytes:
-    chunk = {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o-mini", **fields}
-    data = f"data: {json.dumps(chunk)}\n\n".encode()
+    data = _chunk(**fields).encode()
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
@@ -166,6 +182,8 @@ class Upstream(asyncio.Protocol):
         streamed = b'"stream": true' in body or b'"stream":true' in body
         if path in WHOLE and not streamed:
             self._transport.write(WHOLE[path])
+        elif path in WHOLE and b"at-once" in body:
+            self._transport.write(AT_ONCE)
         elif path in WHOLE:
             self._send(stream(self.events, self.gap))
         elif path in RPC:
