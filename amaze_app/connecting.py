@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from amaze_proxy.settings import Settings
 
 _UNKNOWN = "<its credential: Rotate shows a new one>"
+_CA = "ca.pem"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -20,7 +21,6 @@ def snippets(
     host = _host(settings, host_header)
     place, control_url = f"{host}:{settings.proxy_port}", f"http://{host}:{settings.control_port}"
     proxy = f"http://{agent_id}:{quote(credential, safe='') or _UNKNOWN}@{place}"
-    ca = "ca.pem"
     environment = {
         "AMAZE_AGENT_ID": agent_id,
         "AMAZE_CREDENTIAL": credential or _UNKNOWN,
@@ -28,22 +28,27 @@ def snippets(
         "AMAZE_ORCHESTRATOR_URL": control_url,
         "HTTP_PROXY": proxy,
         "HTTPS_PROXY": proxy,
-        "SSL_CERT_FILE": ca,
-        "REQUESTS_CA_BUNDLE": ca,
-        "NODE_EXTRA_CA_CERTS": ca,
+        "SSL_CERT_FILE": _CA,
+        "REQUESTS_CA_BUNDLE": _CA,
+        "NODE_EXTRA_CA_CERTS": _CA,
     }
-    shell = [f"curl -so {ca} {control_url}/ca.pem"]
+    shell = [fetch_ca(settings, host_header)]
     shell += [f"export {name}='{value}'" for name, value in environment.items()]
     compose = ["services:", f"  {agent_id}:", "    image: my-agent", "    environment:"]
-    mounted = {name: f"/{ca}" if value == ca else value for name, value in environment.items()}
+    mounted = {name: f"/{_CA}" if value == _CA else value for name, value in environment.items()}
     compose += [f'      {name}: "{value}"' for name, value in mounted.items()]
-    compose += ["    volumes:", f"      - ./{ca}:/{ca}:ro"]
+    compose += ["    volumes:", f"      - ./{_CA}:/{_CA}:ro"]
     first = f"AMAZE_CREDENTIAL='{credential}' " if credential else ""
     return {
         "run": f"{first}amaze run --agent {agent_id} -- python agent.py",
         "environment": "\n".join(shell),
         "compose": "\n".join(compose),
     }
+
+
+def fetch_ca(settings: Settings, host_header: str = "") -> str:
+    """The line that gets the CA's certificate to where an agent runs."""
+    return f"curl -so {_CA} http://{_host(settings, host_header)}:{settings.control_port}/{_CA}"
 
 
 def _host(settings: Settings, host_header: str) -> str:

@@ -76,6 +76,7 @@ async def _push(app: rx.App, tab: str) -> None:
                 await _refresh(state)
             elif state.router.url.path != routes.ENDED:
                 state.reset()
+                state.dirty_vars.clear()  # of the root: where the tab says that it is, and no more
                 over = True
         if over and app.event_namespace is not None:
             await app.event_namespace.emit_update(StateUpdate(events=[ended()]), tab)

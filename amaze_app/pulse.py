@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from amaze_app.gateway import Outage
 log = logging.getLogger(__name__)
 
 _EVERY_S = 0.4
+_LOOK_EVERY_S = 2.0
 
 
 class Topic(StrEnum):
@@ -31,6 +32,8 @@ class Source(Protocol):
 
     async def marks(self) -> Mapping[str, str]: ...
 
+    async def standstill(self) -> str: ...
+
 
 class Pulse:
     """Versions of the topics, kept by `run`. `trouble` says why nothing is live ("": it is)."""
@@ -40,6 +43,7 @@ class Pulse:
         self._marks: Mapping[str, str] = {}
         self._versions = dict.fromkeys(Topic, 0)
         self._changed = asyncio.Event()
+        self._troubles: dict[str, str] = {}
         self.trouble = ""
 
     def version(self, topics: Collection[Topic]) -> int:
@@ -55,23 +59,35 @@ class Pulse:
 
     async def run(self) -> None:
         """For ever."""
-        while True:
-            await self.beat()
-            await asyncio.sleep(_EVERY_S)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_again(_EVERY_S, self.beat), name="beat")
+            # beside it: what does not answer keeps it waiting
+            tasks.create_task(_again(_LOOK_EVERY_S, self.look), name="look")
 
     async def beat(self) -> None:
-        """Looks once. Never raises: pages that stand still while they say that they are live are
-        worse than anything."""
+        """Reads the marks once. Never raises: pages that stand still while they say that they are
+        live are worse than anything."""
+        with self._telling("marks"):
+            self._take(await self._source.marks())
+
+    async def look(self) -> None:
+        """Looks once whether calls come through to here. Never raises."""
+        with self._telling("standstill"):
+            if why := await self._source.standstill():
+                raise Outage(why)
+
+    @contextmanager
+    def _telling(self, subject: str) -> Iterator[None]:
         try:
-            marks = await self._source.marks()
+            yield
         except Outage as error:
-            self._tell(f"Not live: {error}")
+            self._troubles[subject] = f"Not live: {error}"
         except Exception:
-            log.exception("the marks could not be read")
-            self._tell("Not live: see the log of the UI")
+            log.exception("the %s could not be read", subject)
+            self._troubles[subject] = "Not live: see the log of the UI"
         else:
-            self._take(marks)
-            self._tell("")
+            self._troubles.pop(subject, None)
+        self._tell(next(iter(self._troubles.values()), ""))
 
     def _take(self, marks: Mapping[str, str]) -> None:
         moved = [topic for topic in Topic if marks[topic] != self._marks.get(topic)]
@@ -87,3 +103,9 @@ class Pulse:
                 log.warning("%s", trouble)
             self.trouble = trouble
             self._changed.set()
+
+
+async def _again(pause: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await work()
+        await asyncio.sleep(pause)

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 OVERVIEW = "/overview"
 AGENTS = "/agents"
 AGENT = "/agents/[agent_id]"
+POLICY = "/agents/[agent_id]/policy"
 TRACES = "/traces"
 TRACE = "/traces/[trace_id]"
 ALERTS = "/alerts"
@@ -22,7 +23,7 @@ ENDED = "/ended"
 PAGES = (OVERVIEW, AGENTS, TRACES, ALERTS, MCP, LLMS, AUDIT, PEOPLE, SETTINGS, ENDED)
 """The pages that there are, without those that have a name of something in their path."""
 
-NAMED = (TRACE, AGENT)
+NAMED = (TRACE, AGENT, POLICY)
 """Those that have: the build has one file for all of them."""
 
 DOWNLOADS = "/download/"
@@ -72,4 +73,9 @@ def agent(agent_id: str, **values: str) -> str:
 
 def policy_version(agent_id: str, number: int) -> str:
     """Where a version of an agent's policy is shown."""
-    return agent(agent_id, version=str(number))
+    return policy(agent_id, tab="versions", to=str(number))
+
+
+def policy(agent_id: str, **values: str) -> str:
+    """The page of an agent's policy."""
+    return with_query(f"{agent(agent_id)}/policy", **values)

@@ -36,7 +36,7 @@ def page(
                 rx.el.span("aMaze", class_name="font-semibold text-(--text)"),
                 href=routes.HOME,
                 underline="none",
-                class_name="flex items-center gap-2 px-3 py-2",
+                class_name="flex shrink-0 items-center gap-2 px-3 py-2",
             ),
             rx.el.nav(
                 *(_item(icon, text, href, text == title) for icon, text, href in NAVIGATION),
@@ -49,6 +49,17 @@ def page(
         ),
         rx.el.div(
             _bar(),
+            rx.el.div(
+                rx.cond(
+                    PageState.trouble != "",
+                    rx.el.p(
+                        PageState.trouble,
+                        id="trouble",
+                        class_name="bg-(--bad-soft) px-4 py-2 text-sm text-(--bad) lg:px-6",
+                    ),
+                ),
+                role="status",
+            ),
             rx.el.main(
                 rx.el.header(
                     rx.el.h1(heading or title, class_name="text-xl font-semibold"),

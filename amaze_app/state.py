@@ -35,7 +35,7 @@ class PageState(rx.State):
     trouble: str = ""
     notice: str = ""
     said: str = ""
-    _reading_failed: bool = False
+    _unread: frozenset[str] = frozenset()
     _seen: int = -1
 
     @allowed(Need.VIEWER)
@@ -99,6 +99,11 @@ class PageState(rx.State):
         given = str(self.router.url.query_parameters.get(name, ""))[:_ARGUMENT_MAX]
         return given if not among or given in among else ""
 
+    @property
+    def _host(self) -> str:
+        """The Host by which the browser has reached the UI: its word."""
+        return str(self.router_data.get("headers", {}).get("host", ""))
+
     @staticmethod
     def _now_ms() -> int:
         """Milliseconds since the epoch."""
@@ -123,9 +128,10 @@ class PageState(rx.State):
     def _unwell(self, text: str) -> None:
         """What the page shows could not be read; said until it can be."""
         self._put(notice=text)
-        self._reading_failed = True
+        self._unread |= {type(self).__name__}  # a page may have other states, which are well
 
     def _well(self) -> None:
-        if self._reading_failed:
-            self.notice = ""
-        self._reading_failed = False
+        if type(self).__name__ in self._unread:
+            self._unread -= {type(self).__name__}
+            if not self._unread:
+                self.notice = ""

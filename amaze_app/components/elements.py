@@ -19,6 +19,7 @@ _TONES = {
     "pending": "warn",
     "alert": "warn",
     "shadow": "warn",
+    "would deny": "warn",
     "quarantined": "bad",
     "denied": "bad",
     "rejected": "bad",
@@ -45,9 +46,10 @@ def section(title: Text, *children: rx.Component, beside: rx.Component | None = 
     )
 
 
-def kpi(title: str, value: Text, below: Text = "", tone: str = "") -> rx.Component:
-    """A number that counts; it has its place before the number is known."""
-    color = f"text-(--{tone})" if tone else ""
+def kpi(title: str, value: rx.Var[str], below: Text = "", tone: str = "") -> rx.Component:
+    """A number that counts; it has its place before the number is known. Nothing is no news: 0
+    has no tone."""
+    color = rx.cond((value == "0") | (value == "–"), "", f"text-(--{tone})") if tone else ""
     return card(
         rx.el.p(title, class_name="text-xs a-dim"),
         rx.el.p(value, class_name=f"mt-1 min-h-8 text-2xl font-semibold tabular-nums {color}"),

@@ -7,6 +7,17 @@ and records what this one changes. Errors are `Refused` (somebody can do somethi
 
 from amaze_app.gateway.bundle import Gateway, open_gateway
 from amaze_app.gateway.principal import Need, Principal, Role
-from amaze_app.gateway.refusals import Outage, Refused, TooOften
+from amaze_app.gateway.refusals import LostUpdate, NotInForce, Outage, Refused, TooOften
 
-__all__ = ["Gateway", "Need", "Outage", "Principal", "Refused", "Role", "TooOften", "open_gateway"]
+__all__ = [
+    "Gateway",
+    "LostUpdate",
+    "Need",
+    "NotInForce",
+    "Outage",
+    "Principal",
+    "Refused",
+    "Role",
+    "TooOften",
+    "open_gateway",
+]

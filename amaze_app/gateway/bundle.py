@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from amaze_app.gateway.agents import AgentDesk
 from amaze_app.gateway.audit import AuditDesk
+from amaze_app.gateway.drafts import DraftDesk
 from amaze_app.gateway.health import HealthDesk
 from amaze_app.gateway.keys import KeyDesk
 from amaze_app.gateway.llms import LlmDesk
@@ -30,6 +31,7 @@ class Gateway:
         self.settings = settings
         self.agents = AgentDesk(services)
         self.policies = PolicyDesk(services)
+        self.drafts = DraftDesk(services)
         self.traces = TraceDesk(services)
         self.alerts = AlertDesk(services)
         self.statistics = StatisticsDesk(services)
@@ -45,6 +47,10 @@ class Gateway:
         """What has changed lately: a text for each topic (see `pulse`). Raises Outage."""
         with told():
             return asdict(await self._console.marks())
+
+    async def standstill(self) -> str:
+        """Why no call passes, or none shows up here ("": they do). Raises Outage."""
+        return await self.health.standstill()
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from amaze_app.gateway.refusals import Refused, told
 from amaze_proxy.control.services import Services
 from amaze_proxy.settings import Settings, names, shown
 
+_OK = "ok"
 _PATIENCE_S = 2.0
 _CA_MAX = 65_536
+_PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class HealthDesk(Desk):
     def __init__(self, services: Services, settings: Settings) -> None:
         super().__init__(services)
         self._settings = settings
+        self._controlled = False
 
     async def parts(self, who: Principal) -> Mapping[str, str]:
         """Each part with `ok`, or with what is wrong."""
@@ -49,6 +53,21 @@ class HealthDesk(Desk):
         async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_S) as client:
             states = await asyncio.gather(*(_state(client, url) for url in places.values()))
         return dict(zip(places, states, strict=True))
+
+    async def standstill(self) -> str:
+        """Why no call passes, or none shows up; "": they do. A control API that never answered
+        this process is taken to be on another machine."""
+        with told():
+            redis = await self._services.health.redis()
+        if redis != _OK:
+            return f"the store {redis}"
+        # plain HTTP, so nothing of TLS is set up for it every time
+        async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_S, verify=_PLAIN) as client:
+            control = await _state(client, self._settings.control_url)
+        self._controlled |= control == _OK
+        if control != _OK and self._controlled:
+            return f"the control API {control} Calls show up when it is back."
+        return ""
 
     def settings(self, who: Principal) -> tuple[SettingView, ...]:
         """What is in force in this process, without secrets."""
@@ -77,4 +96,4 @@ async def _state(client: httpx.AsyncClient, url: str) -> str:
         answer = await client.get(f"{url}/health")
     except httpx.HTTPError:
         return f"does not answer at {url}: is it running there?"
-    return "ok" if answer.status_code == 200 else f"answers {answer.status_code} at {url}/health"
+    return _OK if answer.status_code == 200 else f"answers {answer.status_code} at {url}/health"

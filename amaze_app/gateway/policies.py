@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from amaze_app.gateway.desk import Deed, Desk
@@ -10,11 +11,24 @@ from amaze_app.gateway.refusals import Refused, told
 from amaze_proxy.control.api import views
 from amaze_proxy.control.console import PolicyVersion
 from amaze_proxy.control.errors import PolicyInvalid, PolicyNotFound
-from amaze_proxy.control.policies import Comparison, Current, Policy, parse
+from amaze_proxy.control.policies import Comparison, Current, Policy, parse, read
 from amaze_proxy.control.policy_lines import Lines
-from amaze_proxy.control.simulate import Simulation
+from amaze_proxy.control.simulate import Flip, Simulation
 
-__all__ = ["Current", "Judgement", "Policy", "PolicyDesk", "Remark", "parse"]
+__all__ = [
+    "Comparison",
+    "Current",
+    "Flip",
+    "Judgement",
+    "Policy",
+    "PolicyDesk",
+    "PolicyInvalid",
+    "PolicyVersion",
+    "Remark",
+    "Simulation",
+    "parse",
+    "read",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +98,7 @@ class PolicyDesk(Desk):
         self, who: Principal, agent_id: str, text: str, comment: str = "", seen: int | None = None
     ) -> PolicyVersion:
         """A new version, in force when this returns. `seen` is the version that the draft began
-        with (0: none; None: whatever there is): another one by now is refused."""
-
-        def expects(active: PolicyVersion | None) -> bool:
-            return seen is None or seen == (0 if active is None else active.version)
-
+        with (0: none; None: whatever there is): another one by now is refused as LostUpdate."""
         with told():
             await self._changeable(who, agent_id)
             policy = parse(text)
@@ -96,18 +106,22 @@ class PolicyDesk(Desk):
                 who,
                 self._deed("save", agent_id),
                 lambda: self._services.policies.save(
-                    agent_id, policy, author=who.name, comment=comment, expects=expects
+                    agent_id, policy, author=who.name, comment=comment, expects=_expecting(seen)
                 ),
             )
 
-    async def rollback(self, who: Principal, agent_id: str, number: int) -> PolicyVersion:
-        """A new version with the content of an old one."""
+    async def rollback(
+        self, who: Principal, agent_id: str, number: int, seen: int | None = None
+    ) -> PolicyVersion:
+        """A new version with the content of an old one; `seen` as of `save`."""
         with told():
             await self._changeable(who, agent_id)
             return await self._act(
                 who,
                 self._deed("rollback", agent_id),
-                lambda: self._services.policies.rollback(agent_id, number, author=who.name),
+                lambda: self._services.policies.rollback(
+                    agent_id, number, author=who.name, expects=_expecting(seen)
+                ),
             )
 
     async def simulate(
@@ -125,6 +139,13 @@ class PolicyDesk(Desk):
             return views.version((await self._services.policies.current(agent_id)).version)
 
         return Deed(f"policies.{what}", f"policy/{agent_id}", look)
+
+
+def _expecting(seen: int | None) -> Callable[[PolicyVersion | None], bool]:
+    def expects(active: PolicyVersion | None) -> bool:
+        return seen is None or seen == (0 if active is None else active.version)
+
+    return expects
 
 
 def _remark(lines: Lines, field: str, message: str) -> Remark:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from amaze_proxy.control import errors
 from amaze_proxy.control.console import OUTAGES
 from amaze_proxy.control.errors import ControlError, PolicyInvalid, TooManyAttempts
 
@@ -25,6 +26,14 @@ class TooOften(Refused):
         self.seconds = seconds
 
 
+class LostUpdate(Refused):
+    """Somebody else was faster; nothing was changed."""
+
+
+class NotInForce(Refused):
+    """It is saved, but the store did not take it yet."""
+
+
 class Outage(Exception):
     """The store or the database does not answer."""
 
@@ -38,6 +47,10 @@ def told() -> Iterator[None]:
         raise TooOften(str(error), error.seconds) from None
     except PolicyInvalid as error:
         raise Refused(str(error), tuple(error.errors)) from None
+    except errors.LostUpdate as error:
+        raise LostUpdate(str(error)) from None
+    except errors.NotInForce as error:
+        raise NotInForce(str(error)) from None
     except ControlError as error:
         raise Refused(str(error)) from None
     except OUTAGES as error:

@@ -125,6 +125,20 @@ class McpDesk(Desk):
             probes = await self._services.history.probes.several([one.name for one in servers])
         return {one.name: _last(one, probes[one.name]) for one in servers if one.name in probes}
 
+    async def tools(
+        self, who: Principal, servers: tuple[EntryRecord, ...]
+    ) -> Mapping[str, frozenset[str]]:
+        """The names of each one's tools: registered, accepted, or found by the last probe."""
+        self._needs(who, Need.VIEWER)
+        with told():
+            probes = await self._services.history.probes.several([one.name for one in servers])
+        return {
+            one.name: frozenset(one.tools)
+            | dict(one.pins).keys()
+            | _fingerprints(probes.get(one.name)).keys()
+            for one in servers
+        }
+
     async def look(self, who: Principal, name: str) -> ServerView:
         """One server and its tools."""
         self._needs(who, Need.VIEWER)
@@ -144,7 +158,7 @@ class McpDesk(Desk):
 
         async def accepted() -> None:
             look = await pins.look(name)
-            known = dict(look.seen or {}) if seen else _fingerprints(look)
+            known = dict(look.seen or {}) if seen else _fingerprints(look.probe)
             same = all(known.get(one) == sha256 for one, sha256 in tools.items())
             if not same or (whole and known.keys() != tools.keys()):
                 raise ClaimChanged(f"the tools of {name} have changed meanwhile: look again")
@@ -231,8 +245,8 @@ def _found(probe: Probe | None) -> dict[str, Any]:
     return found
 
 
-def _fingerprints(found: McpTools) -> dict[str, str]:
-    return {str(one["name"]): str(one["sha256"]) for one in _found(found.probe).get("tools", ())}
+def _fingerprints(probe: Probe | None) -> dict[str, str]:
+    return {str(one["name"]): str(one["sha256"]) for one in _found(probe).get("tools", ())}
 
 
 def page_of(found: tuple[EntryRecord, ...], limit: int) -> EntryPage:

@@ -231,8 +231,13 @@ def _policy_card() -> rx.Component:
                 class_name="min-h-8 px-4 pb-4 text-sm a-dim",
             ),
         ),
-        beside=rx.cond(
-            policy.version > 0, link("Version " + policy.version.to_string(), policy.href)
+        beside=rx.el.div(
+            rx.cond(policy.version > 0, link("Version " + policy.version.to_string(), policy.href)),
+            link(
+                rx.cond(policy.version > 0, "Open the policy", "Write one"),
+                routes.AGENTS + "/" + AgentState.agent + "/policy",
+            ),
+            class_name="flex gap-4",
         ),
     )
 

@@ -111,8 +111,8 @@ class AgentActs(PageState, mixin=True):
 
     def _connect(self, agent_id: str, credential: str) -> None:
         self.chosen, self.credential = agent_id, credential
-        host = str(self.router_data.get("headers", {}).get("host", ""))
-        self.snippets = connecting.snippets(self._gateway.settings, agent_id, credential, host)
+        settings = self._gateway.settings
+        self.snippets = connecting.snippets(settings, agent_id, credential, self._host)
 
 
 def agent_row(agent: AgentView) -> AgentRow:

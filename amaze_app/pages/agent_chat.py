@@ -185,6 +185,7 @@ def chat(state: type[AgentChat], agent_id: rx.Var[str], barred: rx.Var[str]) -> 
                         class_name="mt-2 flex justify-end",
                     ),
                     on_submit=state.send(agent_id),
+                    reset_on_submit=True,
                 ),
             ),
             rx.el.div(

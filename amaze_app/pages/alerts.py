@@ -110,7 +110,7 @@ def _row(alert: Alert) -> AlertRow:
         agent_id=alert.agent_id,
         agent_href=routes.agent(alert.agent_id),
         what=alert.tool or alert.model or alert.target or alert.kind,
-        effect="denied" if alert.denied else "alert",
+        effect="denied" if alert.denied else "would deny" if alert.would_deny else "alert",
         reasons=", ".join(alert.reasons),
         version=str(version) if version else "–",
         version_href=routes.policy_version(alert.agent_id, version) if version else "",

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import reflex as rx
 
-from amaze_app import routes
+from amaze_app import connecting, routes
 from amaze_app.components.code import code_block
 from amaze_app.components.elements import badge, section
 from amaze_app.components.native_form import native_link
@@ -77,7 +77,7 @@ class SettingsState(PageState):
                 ("Python", platform.python_version()),
             ],
             scrape=scrape_config(settings.control_port, settings.proxy_port),
-            trust=f"curl -so ca.pem {settings.control_url}/ca.pem",
+            trust=connecting.fetch_ca(settings, self._host),
             metrics="a key is set: send it as Authorization: Bearer KEY"
             if settings.metrics_key
             else "no key is set (AMAZE_METRICS_KEY): this machine alone may read them",
@@ -145,8 +145,9 @@ def _certificate() -> rx.Component:
         "CA certificate",
         rx.el.div(
             rx.el.p(
-                "Agents have to trust it: the proxy opens their TLS. The SDK and `amaze run` see "
-                "to it by themselves; for others, on their machine:",
+                "Agents have to trust it: the proxy opens their TLS. The SDK and ",
+                rx.el.code("amaze run"),
+                " see to it by themselves; for others, on their machine:",
                 class_name="mb-2 text-sm a-dim",
             ),
             code_block(SettingsState.trust, "copy-ca"),
@@ -194,7 +195,9 @@ def _settings() -> rx.Component:
     return section(
         "Settings in force",
         rx.el.p(
-            "Of this process, without secrets. `amaze config` also says where each comes from.",
+            "Of this process, without secrets. ",
+            rx.el.code("amaze config"),
+            " also says where each comes from.",
             class_name="px-4 pb-2 text-xs a-dim",
         ),
         data_table(

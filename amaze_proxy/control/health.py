@@ -59,7 +59,7 @@ class Health:
 
     async def parts(self) -> dict[str, str]:
         """Each part with `ok`, or with what is wrong. Never raises for a part that fails."""
-        redis, sql = await asyncio.gather(self._redis(), self._sql())
+        redis, sql = await asyncio.gather(self.redis(), self._sql())
         parts = {"redis": redis, "sql": sql}
         if self._reconciler.restoring:
             parts["published"] = "the store was emptied, and is being filled again"
@@ -91,7 +91,8 @@ class Health:
         except (HistoryError, TimeoutError):
             return {}
 
-    async def _redis(self) -> str:
+    async def redis(self) -> str:
+        """`ok`, or what is wrong with the store. Never raises for it."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self._store.ping()

@@ -22,6 +22,7 @@ from amaze_proxy.history.bundle import History
 from amaze_proxy.history.errors import RowMissing
 from amaze_proxy.history.policies import NewPolicy, PolicyVersion
 from amaze_proxy.history.registry import EntryKind
+from amaze_proxy.policy.document import NotUnderstood, read_document
 from amaze_proxy.policy.model import (
     Policy,
     PolicyError,
@@ -64,6 +65,16 @@ def parse_data(data: object) -> Policy:
     """The policy in plain data. Raises PolicyInvalid with what is wrong and where."""
     with _told():
         return parse_policy(data)
+
+
+def read(text: str) -> object:
+    """The plain data that YAML or JSON stands for, read as `parse` reads it, whether it is a
+    policy or not. Raises PolicyInvalid."""
+    try:
+        return read_document(text)
+    except NotUnderstood as error:
+        message = f"the text {error}"
+        raise PolicyInvalid(message, (("", message),)) from None
 
 
 @contextmanager

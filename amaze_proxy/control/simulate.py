@@ -50,6 +50,7 @@ class Flip:
     it used, or where it did not run, what it would have reserved."""
 
     decision_id: str
+    trace_id: str
     ts: int
     kind: str
     target: str
@@ -143,6 +144,7 @@ def _flip(record: AuditRecord, now: Judged) -> Flip:
     ran = not record.denied
     return Flip(
         decision_id=record.decision_id,
+        trace_id=record.trace_id,
         ts=record.ts,
         kind=record.kind,
         target=record.target,

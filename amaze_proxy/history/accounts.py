@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from sqlmodel import Session, col, delete, func, select
 
 from amaze_proxy.history.database import Database
-from amaze_proxy.history.tables import AccessKeyRow, AccountRow, SessionRow
+from amaze_proxy.history.tables import AccessKeyRow, AccountRow, DraftRow, SessionRow
 
 ADMIN = "admin"
 
@@ -81,8 +81,8 @@ class AccountHistory:
     ) -> Account | None:
         """Replaces the account by what `change` makes of it, in one transaction.
 
-        A deleted account takes its sessions and keys with it; `ends_sessions` ends the sessions of
-        one that stays.
+        A deleted account takes its sessions, keys and drafts with it; `ends_sessions` ends the
+        sessions of one that stays.
         """
 
         def work(session: Session) -> Account | None:
@@ -94,6 +94,7 @@ class AccountHistory:
                 session.merge(_row(after))
             elif row is not None:
                 session.exec(delete(AccessKeyRow).where(col(AccessKeyRow.account) == name))
+                session.exec(delete(DraftRow).where(col(DraftRow.account) == name))
                 session.delete(row)
             return after
 

@@ -17,7 +17,8 @@ _ROWS_EACH = 4  # a call is listed once for each of its reasons; more than these
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A call and its reasons. `ts` in milliseconds since the epoch."""
+    """A call and its reasons. `ts` in milliseconds since the epoch; `would_deny`: the reason for
+    which it would have been denied, in shadow mode."""
 
     decision_id: str
     ts: int
@@ -29,6 +30,7 @@ class Alert:
     model: str
     status: int
     denied: bool
+    would_deny: str
     reasons: tuple[str, ...]
     policy_version: int
 
@@ -80,6 +82,7 @@ def _alert(row: CallRow) -> Alert:
         model=row.model,
         status=row.status,
         denied=row.denied,
+        would_deny=row.would_deny,
         reasons=reasons(row.denial_reason, row.would_deny, row.alert),
         policy_version=row.policy_version,
     )

@@ -13,6 +13,7 @@ from amaze_proxy.history.alerts import AlertHistory
 from amaze_proxy.history.archive import ArchiveHistory
 from amaze_proxy.history.checkpoints import CheckpointHistory
 from amaze_proxy.history.database import Database
+from amaze_proxy.history.drafts import DraftHistory
 from amaze_proxy.history.engine import make_engine
 from amaze_proxy.history.idempotency import IdempotencyHistory
 from amaze_proxy.history.keys import AccessKeyHistory, KeyHistory
@@ -34,6 +35,7 @@ class History:
     database: Database
     agents: AgentHistory
     policies: PolicyHistory
+    drafts: DraftHistory
     keys: KeyHistory
     registry: RegistryHistory
     probes: ProbeHistory
@@ -69,6 +71,7 @@ async def open_history(url: str) -> History:
         database,
         AgentHistory(database),
         PolicyHistory(database),
+        DraftHistory(database),
         KeyHistory(database),
         RegistryHistory(database),
         ProbeHistory(database),

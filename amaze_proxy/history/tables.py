@@ -33,6 +33,20 @@ class PolicyHeadRow(SQLModel, table=True):
     version: int
 
 
+class DraftRow(SQLModel, table=True):
+    """What a person drafts for an agent; `seen` is the version it began with (0: none), `layout`
+    JSON ("": none)."""
+
+    __tablename__ = "policy_draft"
+
+    account: str = Field(primary_key=True, max_length=63)
+    agent_id: str = Field(primary_key=True, max_length=63)
+    text: str = Field(sa_type=Text)
+    seen: int
+    layout: str = Field(sa_type=Text)
+    updated_ms: int = Field(sa_type=BigInteger)
+
+
 class AgentRow(SQLModel, table=True):
     """An agent. `deleted` is a tombstone until the store has forgotten the agent too."""
 

@@ -22,7 +22,7 @@ ROOT_STATE = "reflex___state____state"
 _FIELD = re.compile(r"""form(?:\.get\(|\[)\s*["'](\w+)["']""")
 _KEPT = (
     *("access_key", "account", "agent", "alert", "api_key", "claim", "credential", "mcp_probe"),
-    *("policy_head", "policy_version", "registered_name", "registry_entry"),
+    *("policy_draft", "policy_head", "policy_version", "registered_name", "registry_entry"),
 )
 _STORED = re.compile(r"(agent|cred|policy|mcp|llm):|(agents|mcps|llms)$")
 
@@ -73,6 +73,8 @@ def path_of(name: str, agent_id: str) -> str:
     word = page.group(1).partition("_")[0] if page else "agents"
     if word == "agent":
         return f"{routes.AGENTS}/{agent_id}"
+    if word == "policy":
+        return routes.policy(agent_id)
     return f"/{word}" if f"/{word}" in routes.PAGES else routes.AGENTS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,13 +25,23 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+# for a machine that stands still at times; what does come is seen at once
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     # of this module alone: while it is open, no other test could run an event loop
+    with launched() as opened:
+        yield opened
+
+
+@contextmanager
+def launched(*arguments: str) -> Iterator[Browser]:
+    """A browser with more arguments."""
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        command = [*QUIET, *arguments]
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=command)
         yield opened
         opened.close()
 
@@ -46,13 +57,20 @@ def context(browser: Browser, platform: Platform) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext, platform: Platform) -> Iterator[Page]:
     """A tab that must stay without errors, and must speak to our host alone."""
+    with watched(context, platform.url) as opened:
+        yield opened
+
+
+@contextmanager
+def watched(context: BrowserContext, own: str) -> Iterator[Page]:
+    """Another tab like that; `own` is the one address that it may speak to."""
     opened = context.new_page()
     errors: list[str] = []
     strange: list[str] = []
     opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("request", lambda asked: _note(strange, asked.url, platform.url))
-    opened.on("websocket", lambda made: _note(strange, made.url, platform.url))
+    opened.on("request", lambda asked: _note(strange, asked.url, own))
+    opened.on("websocket", lambda made: _note(strange, made.url, own))
     yield opened
     assert errors == []
     assert strange == []

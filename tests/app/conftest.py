@@ -22,7 +22,7 @@ from tests.app.browsing import PASSWORD, browser, context, page
 
 __all__ = ["PASSWORD", "browser", "context", "page"]
 _FOREIGN = ("CERT", "CA_BUNDLE", "PROXY", "AMAZE_", "REFLEX_")
-_READY_S = 90.0
+_READY_S = 300.0
 
 
 def _free_ports(count: int) -> list[int]:
@@ -43,7 +43,7 @@ class Platform:
     valkey: EmbeddedValkey
     admin_key: str = field(default_factory=lambda: f"amk_{secrets.token_urlsafe(24)}")
     people: set[str] = field(default_factory=set)
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.proxy_port, self.control_port, self.ui_port = _free_ports(3)
@@ -60,22 +60,29 @@ class Platform:
             "AMAZE_UI_PORT": str(self.ui_port),
             "AMAZE_PROXY_WORKERS": "1",
             "AMAZE_ADMIN_KEY": self.admin_key,
+            "AMAZE_STORE_TIMEOUT_MS": "10000",  # a machine that stands still is not what is tested
         }
 
     def start(self) -> None:
         """Everything, ready."""
-        self._spawn("amaze_proxy.cli", "control")
-        self._ready(f"{self.control_url}/health")
-        self._spawn("amaze_proxy.cli", "proxy")
-        self._spawn("amaze_app.serve")
-        self._ready(f"http://127.0.0.1:{self.proxy_port}/health")
-        self._ready(f"{self.url}/health")
+        self.spawn("control")
+        self.ready(f"{self.control_url}/health")
+        self.spawn("proxy")
+        self.spawn("ui")
+        self.ready(f"http://127.0.0.1:{self.proxy_port}/health")
+        self.ready(f"{self.url}/health")
 
-    def stop(self) -> list[int]:
+    def stop(self) -> dict[str, int]:
         """SIGTERM to all; their exit codes."""
-        for process in self.processes:
+        for process in self.processes.values():
             process.terminate()
-        return [process.wait(15) for process in self.processes]
+        return {name: process.wait(60) for name, process in self.processes.items()}
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to a process; `spawn` starts another one in its place."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
 
     def register(self, agent_id: str, **endpoints: str | int) -> str:
         """A new, pending agent's credential."""
@@ -90,7 +97,7 @@ class Platform:
     def call(self, agent_id: str, credential: str) -> httpx.Response:
         """A call through the proxy to a host that no policy allows."""
         proxy = f"http://{agent_id}:{credential}@127.0.0.1:{self.proxy_port}"
-        with httpx.Client(proxy=proxy, trust_env=False) as client:
+        with httpx.Client(proxy=proxy, trust_env=False, timeout=60) as client:
             return client.get("http://nowhere.example/secret-plans")
 
     def person(self, role: str) -> str:
@@ -117,37 +124,44 @@ class Platform:
             data={"name": self.person(role), "password": PASSWORD},
             headers={"Origin": self.url},
             trust_env=False,
+            timeout=60,
         )
         assert answer.status_code == 303, answer.text
         return answer.headers["set-cookie"].partition(";")[0]
 
     def _control(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.admin_key}"}
-        with httpx.Client(base_url=self.control_url, headers=headers, trust_env=False) as client:
+        with httpx.Client(
+            base_url=self.control_url, headers=headers, trust_env=False, timeout=60
+        ) as client:
             answer = client.request(method, path, **more)
         assert answer.is_success, answer.text
         return answer
 
-    def _spawn(self, *module_and_arguments: str) -> None:
+    def spawn(self, name: str) -> None:
+        """Starts `control`, `proxy` or `ui`."""
+        of_name = ["amaze_app.serve"] if name == "ui" else ["amaze_proxy.cli", name]
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", *module_and_arguments]
-            self.processes.append(
-                subprocess.Popen(command, env=self.env, stdout=log, stderr=log, cwd=self.directory)
+            command = [sys.executable, "-m", *of_name]
+            self.processes[name] = subprocess.Popen(
+                command, env=self.env, stdout=log, stderr=log, cwd=self.directory
             )
 
-    def _ready(self, url: str) -> None:
+    def ready(self, url: str) -> None:
+        """Waits until it answers 200."""
+
         def answers() -> bool:
-            if any(process.poll() is not None for process in self.processes):
+            if any(process.poll() is not None for process in self.processes.values()):
                 raise AssertionError(f"a process ended:\n{self.log.read_text()}")
             try:
-                return httpx.get(url, trust_env=False).status_code == 200
+                return httpx.get(url, trust_env=False, timeout=60).status_code == 200
             except httpx.TransportError:
                 return False
 
         until(answers, _READY_S)
 
 
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     """Waits for a condition."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -179,7 +193,7 @@ def platform(
         yield started
     finally:
         codes = started.stop()
-    assert codes[-1] == 0, started.log.read_text()
+    assert codes["ui"] == 0, started.log.read_text()
 
 
 @pytest.fixture

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
 from amaze_app import build, places, routes
+from amaze_app.pages.policy_state import TABS
 from amaze_proxy.store.embedded import EmbeddedValkey
-from tests.app.archived import archive, conversation
 from tests.app.browsing import CHROMIUM, QUIET, sign_in
 from tests.app.conftest import Platform
+from tests.app.furnished import AGENTS, furnished
 
-_WIDE, _NARROW = (1280, 860), (400, 820)
-_ALSO_NARROW = (routes.OVERVIEW, routes.AGENTS, routes.TRACES)
+_WIDE, _NARROW = (1280, 800), (400, 800)
+_ALSO_NARROW = ("overview", "agents", "agent", "traces", "trace", "policy-form")
 _MAX_BYTES = 150_000
-_AGENTS = ("researcher", "file-clerk", "reviewer", "planner", "summariser")
 
 
-def _furnish(platform: Platform) -> str:
-    """Agents that talk to each other; the id of the newest trace."""
-    for agent_id in _AGENTS:
-        platform.register(agent_id)
-    trace_id = ""
-    for place in range(12):
-        trace_id = secrets.token_hex(16)
-        agent, peer = _AGENTS[place % 5], _AGENTS[(place + 1) % 5]
-        archive(platform, conversation(trace_id, agent, peer))
-    return trace_id
+def _named(trace_id: str) -> Iterator[tuple[str, str]]:
+    """Each page's name and its address."""
+    for route in routes.PAGES:
+        if route != routes.ENDED:
+            yield route.strip("/"), route
+    yield "agent", routes.agent(AGENTS[0])
+    yield "trace", routes.trace(trace_id)
+    for tab in TABS:
+        yield f"policy-{tab}", routes.policy(AGENTS[0], tab=tab)
 
 
-def _take(page: Page, route: str, trace_id: str, target: Path, width: int, height: int) -> None:
-    page.set_viewport_size({"width": width, "height": height})
-    page.goto(route.replace("[trace_id]", trace_id).replace("[agent_id]", _AGENTS[0]))
-    if route not in (routes.LOGIN, routes.ENDED):
-        expect(page.locator("#live")).to_have_text("live")
-        expect(page.locator(".a-skeleton")).to_have_count(0)
+def _take(page: Page, target: Path, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    expect(page.locator(".a-skeleton")).to_have_count(0)
     picture = page.screenshot(animations="disabled")
     if len(picture) > _MAX_BYTES:
         raise SystemExit(f"{target.name} has {len(picture)} bytes, at most {_MAX_BYTES}")
@@ -46,18 +42,15 @@ def _take(page: Page, route: str, trace_id: str, target: Path, width: int, heigh
 
 
 def _take_all(platform: Platform, page: Page, scheme: str, directory: Path, trace_id: str) -> None:
-    _take(page, routes.LOGIN, "", directory / f"login-{scheme}.png", *_WIDE)
+    page.goto(routes.LOGIN)
+    _take(page, directory / f"login-{scheme}.png", _WIDE)
     sign_in(page, platform)
-    if scheme == "light":
-        page.get_by_role("button", name="Dark or light").click()
-    named = {routes.TRACE: "trace", routes.AGENT: "agent"}
-    for route in (*routes.PAGES, *routes.NAMED):
-        if route == routes.ENDED:
-            continue
-        name = named.get(route, route.strip("/"))
-        _take(page, route, trace_id, directory / f"{name}-{scheme}.png", *_WIDE)
-        if route in _ALSO_NARROW:
-            _take(page, route, trace_id, directory / f"{name}-{scheme}-400.png", *_NARROW)
+    for name, path in _named(trace_id):
+        page.goto(path)
+        expect(page.locator("#live")).to_have_text("live")
+        _take(page, directory / f"{name}-{scheme}.png", _WIDE)
+        if name in _ALSO_NARROW:
+            _take(page, directory / f"{name}-{scheme}-400.png", _NARROW)
 
 
 def main() -> int:
@@ -71,11 +64,11 @@ def main() -> int:
         platform = Platform(Path(temporary), valkey)
         try:
             platform.start()
-            trace_id = _furnish(platform)
-            with sync_playwright() as playwright:
+            with furnished(platform) as trace_id, sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
                 for scheme in ("dark", "light"):
-                    page = browser.new_page(base_url=platform.url, color_scheme="dark")
+                    # the login page and the application both follow what the system prefers
+                    page = browser.new_page(base_url=platform.url, color_scheme=scheme)
                     _take_all(platform, page, scheme, directory, trace_id)
                 browser.close()
         finally:

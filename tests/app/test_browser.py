@@ -28,7 +28,7 @@ def test_an_operator_approves_an_agent_and_sees_its_call_refused(
     refused = _row(page, new_agent_id).locator("td").nth(4)
     expect(refused).to_have_text("0")
     assert platform.call(new_agent_id, credential).status_code == 403
-    expect(refused).to_have_text("1", timeout=3000)
+    expect(refused).to_have_text("1")
     page.get_by_role("link", name="Agents", exact=True).click()
     row.get_by_role("button", name="Quarantine").click()
     page.locator("#confirm").get_by_role("button", name="Quarantine").click()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from amaze_app.connecting import snippets
+from amaze_app.connecting import fetch_ca, snippets
 from amaze_proxy.settings import load
 
 EVERYWHERE = load({"AMAZE_BIND": "0.0.0.0"}).settings
@@ -31,7 +31,9 @@ def test_elsewhere_it_is_the_host_of_the_reader_s_browser(header: str, host: str
     port = EVERYWHERE.control_port
     assert f"http://scout:a%20b@{host}:{EVERYWHERE.proxy_port}" in shown["compose"]
     assert f"AMAZE_PROXY_URL='http://{host}:{EVERYWHERE.proxy_port}'" in shown["environment"]
-    assert f"curl -so ca.pem http://{host}:{port}/ca.pem" in shown["environment"]
+    line = f"curl -so ca.pem http://{host}:{port}/ca.pem"
+    assert line in shown["environment"]
+    assert fetch_ca(EVERYWHERE, header) == line
 
 
 @pytest.mark.parametrize("header", ["", "a'; rm -rf x", "[::1", "[x:y]", "$(id)", "-a.example"])

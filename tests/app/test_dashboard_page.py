@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,7 +129,7 @@ class _Chat(BaseHTTPRequestHandler):
         length = int(self.headers["content-length"])
         message = json.loads(self.rfile.read(length))["message"]
         turn = {"X-Amaze-Turn": self.headers["x-amaze-turn"]}
-        with httpx.Client(proxy=self.proxy, trust_env=False) as client:
+        with httpx.Client(proxy=self.proxy, trust_env=False, timeout=60) as client:
             client.get("http://nowhere.example/secret-plans", headers=turn)
         self.go_on.wait(10)
         body = json.dumps({"reply": f"I heard: {message}"}).encode()
@@ -171,6 +172,7 @@ def test_an_operator_writes_to_an_agent_and_follows_what_it_does(
         page.get_by_role("button", name="Send").click()
         shown = page.locator("#exchanges")
         expect(shown).to_contain_text("at work")
+        expect(page.get_by_label("Message")).to_have_value("")
         expect(shown.locator("li")).to_contain_text("denied")  # it has not answered yet
         expect(page.locator("#recent-traces tbody tr")).to_have_count(1)
         _Chat.go_on.set()
@@ -204,10 +206,13 @@ def test_the_numbers_of_an_agent_and_the_way_to_its_traces(
     sign_in(page, platform)
     page.goto(f"/agents/{new_agent_id}")
     expect(page.get_by_text("It has not called anything yet")).to_be_visible()
+    refused = page.locator(".a-card", has_text="Denials").locator("p").nth(1)
+    expect(refused).to_have_text("0")
+    expect(refused).not_to_have_class(re.compile("--bad"))
     expect(page.get_by_text("It has none, so every call of it is refused")).to_be_visible()
     archive(platform, conversation(trace_id, new_agent_id, peer))
     row = page.locator(f"tr[data-trace='{trace_id}']")
-    expect(row).to_be_visible(timeout=3000)  # by push
+    expect(row).to_be_visible()  # by push
     expect(page.locator("#tokens")).to_contain_text("gpt-4.1")
     page.get_by_role("link", name="1h", exact=True).click()
     page.wait_for_url("**?period=1h")

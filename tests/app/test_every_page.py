@@ -12,13 +12,18 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from amaze_app import routes
+from amaze_app.pages.policy_state import TABS
 from tests.app.archived import archive, conversation
 from tests.app.browsing import sign_in
 from tests.app.conftest import Platform
 
 _TRACE = secrets.token_hex(16)
 _AGENT = f"page-{secrets.token_hex(4)}"
-_INSIDE = (*(one for one in routes.PAGES if one != routes.ENDED), *routes.NAMED)
+_INSIDE = (
+    *(one for one in routes.PAGES if one != routes.ENDED),
+    *routes.NAMED,
+    *(f"{routes.POLICY}?tab={tab}" for tab in TABS[1:]),
+)
 _SHIFTS = """window.shifted = 0;
 new PerformanceObserver(list => list.getEntries().forEach(one => {
   if (!one.hadRecentInput) window.shifted += one.value;
@@ -30,6 +35,9 @@ _SHIFT_MAX = 0.1  # what Web Vitals call good
 def furnished(platform: Platform) -> None:
     """An agent and a conversation, so that no page is empty."""
     platform.register(_AGENT)
+    for limit in (5, 6):
+        policy = {"max_tokens_per_turn": limit, "allowed_tools": ["nowhere/search"]}
+        platform._control("PUT", f"/policy/{_AGENT}", json=policy)
     archive(platform, conversation(_TRACE, _AGENT, f"{_AGENT}-peer"))
 
 

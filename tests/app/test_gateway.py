@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from amaze_app.gateway import Gateway, Outage, Principal, Refused, Role, open_gateway
+from amaze_app.gateway import (
+    Gateway,
+    LostUpdate,
+    NotInForce,
+    Outage,
+    Principal,
+    Refused,
+    Role,
+    open_gateway,
+)
 from amaze_app.gateway.agents import Action
 from amaze_app.gateway.audit import STRANGERS, RecordFilter
 from amaze_proxy.control.console import Endpoints, Filter
@@ -186,3 +195,56 @@ async def test_without_a_store_it_does_not_open(tmp_path: Path) -> None:
     with pytest.raises(Outage):
         async with open_gateway(settings):
             pass
+
+
+async def test_a_draft_is_its_author_s_alone(gateway: Gateway) -> None:
+    await _register(gateway, "hers", "ann")
+    await gateway.drafts.keep(OPERATOR, "hers", "name: mine", 0, "{}")
+    found = await gateway.drafts.get(OPERATOR, "hers")
+    assert found is not None
+    assert (found.text, found.account) == ("name: mine", "ann")
+    assert await gateway.drafts.get(ADMIN, "hers") is None
+    await _register(gateway, "others")
+    for forbidden in (
+        gateway.drafts.keep(VIEWER, "hers", "x", 0),
+        gateway.drafts.drop(VIEWER, "hers"),
+        gateway.drafts.get(OPERATOR, "others"),
+        gateway.drafts.keep(OPERATOR, "others", "x", 0),
+        gateway.drafts.keep(OPERATOR, "hers", "x" * 300_000, 0),
+    ):
+        with pytest.raises(Refused):
+            await forbidden
+    await gateway.drafts.drop(OPERATOR, "hers", "name: another")
+    assert await gateway.drafts.get(OPERATOR, "hers") is not None
+    await gateway.drafts.drop(OPERATOR, "hers")
+    assert await gateway.drafts.get(OPERATOR, "hers") is None
+
+
+async def test_who_was_slower_is_told_so(gateway: Gateway) -> None:
+    await _register(gateway, "a")
+    first = await gateway.policies.save(ADMIN, "a", "name: first", seen=0)
+    second = await gateway.policies.save(ADMIN, "a", "name: second", seen=first.version)
+    for late in (
+        gateway.policies.save(ADMIN, "a", "name: late", seen=first.version),
+        gateway.policies.rollback(ADMIN, "a", first.version, seen=first.version),
+    ):
+        with pytest.raises(LostUpdate, match="version 2 is active"):
+            await late
+    third = await gateway.policies.rollback(ADMIN, "a", first.version, seen=second.version)
+    assert (third.version, third.document) == (3, first.document)
+
+
+async def test_saved_and_not_in_force_is_told_apart(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _register(gateway, "a")
+
+    async def never(_publisher: object, _agent_id: str) -> bool:
+        return False
+
+    monkeypatch.setattr("amaze_proxy.control.publisher.Publisher.publish", never)
+    with pytest.raises(NotInForce, match="is saved but not yet in force"):
+        await gateway.policies.save(ADMIN, "a", "name: first")
+    current = await gateway.policies.current(ADMIN, "a")
+    assert current is not None
+    assert current.version.version == 1

@@ -16,6 +16,10 @@ class Source:
     def __init__(self) -> None:
         self.now: dict[str, str] = dict.fromkeys(map(str, Topic), "0")
         self.error: Exception | None = None
+        self.still = ""
+
+    async def standstill(self) -> str:
+        return self.still
 
     async def marks(self) -> Mapping[str, str]:
         if self.error is not None:
@@ -45,6 +49,24 @@ async def test_what_is_not_live_says_so(error: Exception, said: str) -> None:
     source.error = error
     await pulse.beat()
     assert said in pulse.trouble
+    source.error = None
+    await pulse.beat()
+    assert pulse.trouble == ""
+
+
+async def test_calls_that_do_not_come_through_are_told_while_the_rest_goes_on() -> None:
+    source = Source()
+    pulse = Pulse(source)
+    source.still = "the store is away"
+    await pulse.look()
+    assert pulse.trouble == "Not live: the store is away"
+    await pulse.beat()
+    assert pulse.trouble == "Not live: the store is away"
+    source.error = Outage("the database is away")
+    await pulse.beat()
+    source.still = ""
+    await pulse.look()
+    assert pulse.trouble == "Not live: the database is away"
     source.error = None
     await pulse.beat()
     assert pulse.trouble == ""

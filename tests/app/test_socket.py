@@ -38,7 +38,7 @@ class Tab:
     def __init__(self, platform: Platform, **headers: str) -> None:
         self.token = str(uuid.uuid4())
         self.updates: list[dict[str, Any]] = []
-        self._socket = socket.create_connection(("127.0.0.1", platform.ui_port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", platform.ui_port), timeout=60)
         self._wire = WSConnection(ConnectionType.CLIENT)
         target = f"/_event/?EIO=4&transport=websocket&token={self.token}"
         given = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -122,6 +122,7 @@ def test_without_a_session_there_is_no_socket(platform: Platform) -> None:
             f"{platform.url}/_event/?EIO=4&transport=websocket",
             headers={**_UPGRADE, **headers},
             trust_env=False,
+            timeout=60,
         )
         assert answer.status_code == 403
 
@@ -209,5 +210,6 @@ def _sign_out(platform: Platform, cookie: str) -> None:
         f"{platform.url}/logout",
         headers={"Origin": platform.url, "Cookie": cookie},
         trust_env=False,
+        timeout=60,
     )
     assert answer.status_code == 303

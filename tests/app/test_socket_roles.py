@@ -50,6 +50,7 @@ def secret(platform: Platform) -> Secret:
     platform._control("POST", "/auth/users", json={"name": owner, "role": "operator"})
     platform.register(agent_id)
     platform.give(agent_id, owner)
+    platform._control("PUT", f"/policy/{agent_id}", json={"name": word})
     mine = [{**one, "target": word} for one in conversation(trace_id, agent_id, f"{word}-peer")]
     decisions = archive(platform, mine)
     known = {
@@ -62,7 +63,15 @@ def secret(platform: Platform) -> Secret:
         "state": "[]",
         "claim": "",
         "url": "http://mcp.example/",
+        "text": "name: nobody may write this\n",
+        "typed": "nobody may write this",
         "password": "a password nobody knows",
+        "kind": "tool",
+        "callee": "files/delete",
+        "mode": "strict",
+        "places": '{"0": [1, 2]}',
+        "steps": "[0]",
+        "ways": "[[0, 1]]",
     }
     return Secret(agent_id, trace_id, word, known)
 
@@ -73,9 +82,14 @@ def test_an_ended_session_is_told_nothing(platform: Platform, secret: Secret) ->
     with opened(platform, Cookie=cookie) as tab:
         # the socket was let in, and its first event comes when the session is over
         _sign_out(platform, cookie)
-        told = _attack(tab, secret, redirects=len(attack.HANDLERS))
+        _attack(tab, secret, redirects=len(attack.HANDLERS))
+        name = next(iter(attack.HANDLERS))
+        tab.send(name, f"/agents/{secret.agent_id}", **_arguments(name, secret))
+        before_push = len(tab.deltas())
+        until(lambda: tab.ask() or len(tab.deltas()) > before_push)
+        told = json.dumps(tab.updates)
     assert _different(platform, before) == {}
-    assert secret.word not in told
+    assert secret.word not in told, [one for one in json.loads(told) if secret.word in str(one)]
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
@@ -100,8 +114,8 @@ def test_a_gate_that_lets_everyone_in_would_be_noticed(platform: Platform, secre
         tab.connect(f"/traces/{secret.trace_id}")
         for name in attack.HANDLERS:
             tab.send(name, attack.path_of(name, secret.agent_id), **_arguments(name, secret))
-        until(lambda: tab.ask() or _different(platform, before), 20)
-        until(lambda: tab.ask() or secret.word in json.dumps(tab.deltas()), 20)
+        until(lambda: tab.ask() or _different(platform, before))
+        until(lambda: tab.ask() or secret.word in json.dumps(tab.deltas()))
 
 
 def _attack(tab: Tab, secret: Secret, redirects: int = 1, ends: Any = None) -> str:
@@ -113,7 +127,7 @@ def _attack(tab: Tab, secret: Secret, redirects: int = 1, ends: Any = None) -> s
     tab.ask()
     if ends is not None:
         ends()
-    until(lambda: tab.ask() or _redirects(tab) >= redirects, 30)
+    until(lambda: tab.ask() or _redirects(tab) >= redirects, 120)
     return json.dumps(tab.updates)
 
 
@@ -155,20 +169,22 @@ def _broken(platform: Platform) -> Iterator[Platform]:
     broken = copy.copy(platform)
     broken.ui_port, broken.url = port, url
     try:
-        until(lambda: process.poll() is not None or _answers(url), 60)
+        until(lambda: process.poll() is not None or _answers(url), 180)
         yield broken
     finally:
         process.terminate()
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
 
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        return httpx.get(f"{url}/health", trust_env=False, timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 
 
 def _sign_out(platform: Platform, cookie: str) -> None:
     headers = {"Origin": platform.url, "Cookie": cookie}
-    assert httpx.post(f"{platform.url}/logout", headers=headers, trust_env=False).is_redirect
+    assert httpx.post(
+        f"{platform.url}/logout", headers=headers, trust_env=False, timeout=60
+    ).is_redirect

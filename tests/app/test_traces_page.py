@@ -168,7 +168,9 @@ def test_an_operator_sees_the_traces_of_their_agents_alone(
     sign_in(page, platform, "operator")
     for path in (f"/traces/{told.trace_id}", f"/traces?agent={told.agent}", "/alerts"):
         page.goto(path)
-        expect(page.get_by_text(re.compile("No such trace|No trace has|No alert"))).to_be_visible()
+        nothing = page.get_by_text(re.compile("No such trace|No trace has|No alert"))
+        expect(nothing.first).to_be_visible()
+        expect(page.locator(".a-skeleton")).to_have_count(0)
         assert "files/delete" not in page.content()
 
 
@@ -179,6 +181,8 @@ def test_alerts_are_filtered_by_donut_and_pills(operator: Page, told: Told) -> N
     expect(mine).to_contain_text("tool-not-allowed")
     operator.locator("#by-reason").get_by_role("link", name="budget_exceeded").click()
     expect(operator).to_have_url(re.compile("reason=budget_exceeded"))
+    shadow = operator.locator(f"tr[data-alert='{told.calls[4]}']")
+    expect(shadow.locator(".a-badge")).to_have_text("would deny")
     expect(mine).to_have_count(0)
     operator.get_by_role("link", name=re.compile("tool-not-allowed [0-9]")).click()
     expect(mine).to_be_visible()
