@@ -14,8 +14,8 @@ from amaze_proxy.history.columns import as_words, columns, read_record
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.errors import HistoryLost
 from amaze_proxy.history.rollups import roll_up
-from amaze_proxy.policy.chain import INSERTED, REORDERED, Chains, Flaw, Link, escaped, read_link
-from amaze_proxy.policy.record import GENESIS, AuditRecord, to_json
+from amaze_proxy.policy.chain import INSERTED, REORDERED, Chains, Flaw, Link, escaped, link_of
+from amaze_proxy.policy.record import GENESIS, AuditRecord, as_body, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,16 @@ class ArchiveHistory:
 
         return await self._database.write(work) if items else 0
 
-    async def newest(self, agent_id: str, limit: int) -> list[StreamRecord]:
-        """An agent's newest records first."""
+    async def newest(
+        self, agent_id: str, limit: int, before: tuple[str, str] | None = None
+    ) -> list[StreamRecord]:
+        """An agent's newest records first; those before one, named by its entry and its decision,
+        where that is archived."""
 
         def work(session: Session) -> list[StreamRecord]:
             query = select(CallRow.entry_id, CallRow.record).where(CallRow.agent_id == agent_id)
+            if before is not None and (place := _place(session, agent_id, *before)) is not None:
+                query = query.where(col(CallRow.id) < place)
             query = query.order_by(col(CallRow.id).desc()).limit(limit)
             return [
                 StreamRecord(entry, read_record(text), text) for entry, text in session.exec(query)
@@ -148,7 +153,7 @@ class _Page:
             self._stranger(item.entry_id, "the entry is no record")
             return
         text = escaped(item.text or to_json(item.record))
-        link = read_link(text)
+        link = link_of(as_body(item.record), text)
         self._chains.follow(link, item.entry_id)
         if link.agent_id != self._agent_id:
             self._kept[item.entry_id] = text
@@ -241,6 +246,13 @@ def _taken(session: Session, records: Sequence[StreamRecord]) -> set[tuple[str, 
 def _found(row: FlawRow) -> FoundFlaw:
     place = (row.agent_id, row.decision_id, row.entry_id)
     return FoundFlaw(row.id or 0, Flaw(row.kind, row.writer, row.seq, row.what, *place), row.text)
+
+
+def _place(session: Session, agent_id: str, entry_id: str, decision_id: str) -> int | None:
+    """The number of the row that an entry became. Found by its decision, which has an index."""
+    query = select(CallRow.id).where(CallRow.decision_id == decision_id)
+    query = query.where(CallRow.agent_id == agent_id, CallRow.entry_id == entry_id)
+    return session.exec(query.order_by(col(CallRow.id).desc()).limit(1)).first()
 
 
 def entry_order(entry_id: str) -> tuple[int, int]:

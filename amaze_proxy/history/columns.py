@@ -32,13 +32,16 @@ _FLAGS = ("estimated", "denied")
 _WORDS = tuple(name for name in COLUMNS if name not in (*_MAXIMUM, *_REAL, *_FLAGS))
 _RECORD_FIELDS = frozenset(f.name for f in fields(AuditRecord))
 _values = attrgetter(*COLUMNS)
+_words = attrgetter(*_WORDS)
 
 
 def columns(record: AuditRecord) -> dict[str, Any]:
     """The values of the columns: the record's own, in what every database can hold."""
     found: dict[str, Any] = dict(zip(COLUMNS, _values(record), strict=True))
-    for name in _WORDS:
-        found[name] = as_words(found[name])
+    together = "".join(_words(record))
+    if as_words(together) != together:  # hardly ever: most are words of ASCII, and short
+        for name in _WORDS:
+            found[name] = as_words(found[name])
     found["hash"] = found["hash"][:64]
     for name, most in _MAXIMUM.items():
         found[name] = max(-most, min(found[name], most))

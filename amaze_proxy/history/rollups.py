@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -180,5 +180,9 @@ def _values(key: _Key, found: _Sum) -> dict[str, object]:
         "start_s": start,
         "dimension": str(dimension),
         "value": value,
-        **asdict(found),
+        "calls": found.calls,
+        "denied": found.denied,
+        "tokens_in": found.tokens_in,
+        "tokens_out": found.tokens_out,
+        "cost_microusd": found.cost_microusd,
     }

@@ -142,43 +142,36 @@ def percentile(classes: dict[int, int], share: float) -> float | None:
 
 
 def _buckets(session: Session, viewer: Viewer, period: Period) -> dict[int, _Open]:
-    wanted = (str(Dimension.ALL), str(Dimension.LATENCY))
-    offset = (SUM.start_s - period.since_s) // period.bucket_s
-    number = offset.label("number")
+    number = ((SUM.start_s - period.since_s) // period.bucket_s).label("number")
     found: dict[int, _Open] = {}
-    for agent_id in _agents(viewer):
-        query = select(number, SUM.dimension, SUM.value, *_SUMS)
-        query = query.where(*_within(agent_id, period), SUM.dimension.in_(wanted))
-        query = query.group_by("number", SUM.dimension, SUM.value)
-        for place, dimension, value, *sums in session.connection().execute(query):
-            bucket = found.setdefault(period.since_s + int(place) * period.bucket_s, _Open())
-            if dimension == Dimension.ALL:
-                bucket.numbers = _added(bucket.numbers, Numbers(*map(int, sums)))
-            else:
-                _count(bucket.latencies, int(value), int(sums[0]))
+    query = select(number, *_SUMS).where(*_within(viewer, period, Dimension.ALL))
+    for place, *sums in session.connection().execute(query.group_by("number")):
+        start = period.since_s + int(place) * period.bucket_s
+        found[start] = _Open(Numbers(*map(int, sums)))
+    classes = select(number, SUM.value, func.sum(SUM.calls))
+    classes = classes.where(*_within(viewer, period, Dimension.LATENCY))
+    for place, value, calls in session.connection().execute(classes.group_by("number", SUM.value)):
+        # PostgreSQL may show a later moment to this query, with a bucket more
+        bucket = found.setdefault(period.since_s + int(place) * period.bucket_s, _Open())
+        bucket.latencies[int(value)] = int(calls)
     return found
 
 
 def _names(
     session: Session, viewer: Viewer, period: Period, dimension: Dimension
 ) -> tuple[Named, ...]:
-    found: dict[str, Numbers] = {}
-    for agent_id in _agents(viewer):
-        query = select(SUM.value, *_SUMS).where(*_within(agent_id, period))
-        query = query.where(SUM.dimension == str(dimension)).group_by(SUM.value)
-        for name, *sums in session.connection().execute(query):
-            found[name] = _added(found.get(name, NOTHING), Numbers(*map(int, sums)))
-    named = [Named(name, numbers) for name, numbers in found.items()]
+    query = select(SUM.value, *_SUMS).where(*_within(viewer, period, dimension))
+    found = session.connection().execute(query.group_by(SUM.value))
+    named = [Named(str(name), Numbers(*map(int, sums))) for name, *sums in found]
     named.sort(key=lambda one: (-one.numbers.calls, one.name))
     return tuple(named[:_MOST_NAMES])
 
 
-def _agents(viewer: Viewer) -> Iterable[str]:
-    return (EVERYBODY,) if viewer.agents is None else sorted(viewer.agents - {EVERYBODY})
-
-
-def _within(agent_id: str, period: Period) -> tuple[ColumnElement[bool], ...]:
-    return (SUM.agent_id == agent_id, *_when(period))
+def _within(
+    viewer: Viewer, period: Period, dimension: Dimension
+) -> tuple[ColumnElement[bool], ...]:
+    agents = (EVERYBODY,) if viewer.agents is None else sorted(viewer.agents - {EVERYBODY})
+    return (SUM.agent_id.in_(agents), SUM.dimension == str(dimension), *_when(period))
 
 
 def _when(period: Period) -> tuple[ColumnElement[bool], ...]:
