@@ -47,6 +47,7 @@ def control_config(settings: Settings, ca_pem: bytes) -> ControlConfig:
         audit_key=installation.audit_key(settings),
         metrics_key=settings.metrics_key,
         store_timeout=settings.store_timeout_ms / 1000,
+        journal_dir=settings.data_dir / "journal",
     )
 
 

@@ -35,6 +35,7 @@ from amaze_proxy.scrapers import Scrapers
 from amaze_proxy.settings import Settings, load
 from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.errors import StoreUnavailable
+from amaze_proxy.store.presence import Presence
 from amaze_proxy.store.store import Store, open_store
 from amaze_proxy.supervisor import Spec, Supervisor, python, until_signal
 from amaze_proxy.telemetry import open_spans
@@ -143,6 +144,7 @@ async def worker(settings: Settings, sock: socket.socket, place: str) -> None:
         spans=spans,
         meters=_open_meters(settings, place),
     )
+    presence = Presence(store.open_calls, instance, settings.data_dir / "journal")
     server = ProxyServer(
         create_app(line, lambda: _healthy(store), metrics=_metrics(settings)),
         Gatekeeper(line),
@@ -156,6 +158,7 @@ async def worker(settings: Settings, sock: socket.socket, place: str) -> None:
         watching = [
             tasks.create_task(line.in_flight.watch(_stopped(store))),
             tasks.create_task(line.directory.watch()),
+            tasks.create_task(presence.run()),
         ]
         if isinstance(line.meters, meters.WorkerMeters):
             reading = partial(_reading, store, line, server)
@@ -165,11 +168,13 @@ async def worker(settings: Settings, sock: socket.socket, place: str) -> None:
         await server.drain()
         line.in_flight.close()
         line.directory.close()
+        presence.stop()
         for task in watching:
             task.cancel()
         await serving
     await upstreams.aclose()
     await store.close()
+    presence.close()
     await asyncio.to_thread(spans.close)
 
 

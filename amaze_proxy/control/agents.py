@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from amaze_proxy.control import lifecycle
 from amaze_proxy.control.addresses import free_endpoint
+from amaze_proxy.control.audit_pages import AuditCursor, AuditPage
 from amaze_proxy.control.clock import Clock
 from amaze_proxy.control.errors import (
     AgentExists,
@@ -167,19 +168,34 @@ class Agents:
         await self._move(agent_id, lifecycle.delete, "deletion")
 
     async def audit(self, agent_id: str, limit: int) -> tuple[AuditRecord, ...]:
+        """The first page of `audit_page`."""
+        return (await self.audit_page(agent_id, limit)).records
+
+    async def audit_page(
+        self, agent_id: str, limit: int, before: AuditCursor | None = None
+    ) -> AuditPage:
         """Its newest records first, also of an agent that was deleted; UNKNOWN_AGENT for calls
         without a valid credential, ADMIN_LOG for what people have changed. Raises InvalidId,
         StoreUnavailable, HistoryUnavailable."""
         known = agent_id if agent_id in (UNKNOWN_AGENT, ADMIN_LOG) else checked_id(agent_id)
-        entries = await self._store.audit.newest(known, limit)
-        records = [entry.record for entry in entries]
-        if len(records) < limit:  # the stream was trimmed behind the archive
-            oldest = entry_order(entries[-1].entry_id) if entries else None
-            older = await self._history.archive.newest(known, limit)
-            records += [
-                one.record for one in older if oldest is None or entry_order(one.entry_id) < oldest
+        first = before.entry_id if before else ""
+        entries = await self._store.audit.newest(known, limit + 1, first)
+        found = [(entry.entry_id, entry.record) for entry in entries]
+        if len(found) <= limit:  # the stream was trimmed behind the archive
+            last = before
+            if found:
+                last = AuditCursor(found[-1][0], found[-1][1].decision_id)
+            place = (last.entry_id, last.decision_id) if last else None
+            older = await self._history.archive.newest(known, limit + 1, place)
+            oldest = entry_order(last.entry_id) if last else None
+            found += [
+                (one.entry_id, one.record)
+                for one in older
+                if oldest is None or entry_order(one.entry_id) < oldest
             ]
-        return tuple(records[:limit])
+        page = found[:limit]
+        follows = AuditCursor(page[-1][0], page[-1][1].decision_id) if len(found) > limit else None
+        return AuditPage(tuple(record for _, record in page), follows)
 
     async def _issue(self, agent_id: str, credential: Secret, grace_ms: int) -> Issued:
         now = self._clock()

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 from starlette.applications import Starlette
 
 from amaze_proxy.control.api.routes import build
 from amaze_proxy.control.clock import Clock, now_ms
 from amaze_proxy.control.config import ControlConfig
+from amaze_proxy.control.messages import message_client
 from amaze_proxy.control.reach import NOWHERE, Reach
 from amaze_proxy.control.services import wire
 from amaze_proxy.history.bundle import History
@@ -28,14 +28,10 @@ def create_app(
     """The application over an opened store and history, which stay the caller's to close; MCP
     servers are probed by `reach`.
 
-    Its lifespan, which an ASGI server (or test) must run, runs the reconciler and the archiver.
+    Its lifespan, which an ASGI server (or test) must run, runs the reconciler, the archiver and
+    the sweeper.
     """
-    # never through a proxy of the environment: a message goes to the agent as it registered
-    client = httpx.AsyncClient(
-        timeout=httpx.Timeout(config.chat_timeout, connect=10.0),
-        trust_env=False,
-        follow_redirects=False,
-    )
+    client = message_client(config.chat_timeout)
     services = wire(config, store, history, client, clock, reach)
 
     @asynccontextmanager
@@ -43,12 +39,15 @@ def create_app(
         async with client, asyncio.TaskGroup() as tasks:
             reconciling = tasks.create_task(services.reconciler.run(), name="reconciler")
             archiving = tasks.create_task(services.archiver.run(), name="archiver")
+            sweeping = tasks.create_task(services.sweeper.run(), name="sweeper")
             try:
                 yield
             finally:
                 services.reconciler.stop()
                 services.archiver.stop()
+                services.sweeper.stop()
                 reconciling.cancel()
                 archiving.cancel()
+                sweeping.cancel()
 
     return build(services, lifespan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 
 class RegistrationMode(StrEnum):
@@ -20,7 +21,8 @@ class ControlConfig:
 
     `audit_key` (32 bytes) signs checkpoints: without one a key is made, and what it has signed
     cannot be verified by the next process. `retention_days` 0: calls stay for ever.
-    `metrics_key` opens /metrics to other machines.
+    `journal_dir` is where the workers of this machine have theirs. `metrics_key` opens /metrics to
+    other machines.
 
     Raises ValueError where a setting would leave registration open to the network by accident,
     or turns unsigned.
@@ -38,6 +40,8 @@ class ControlConfig:
     store_timeout: float = 0.25
     reconcile_every: float = 1.0
     republish_every: float = 60.0
+    sweep_every: float = 5.0
+    journal_dir: Path | None = None
     audit_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     retention_days: int = 0
     metrics_key: str = field(default="", repr=False)

@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from amaze_proxy.control.config import ControlConfig
 from amaze_proxy.control.evidence import Evidence
+from amaze_proxy.control.messages import message_client
 from amaze_proxy.control.reach import NOWHERE, Reach
 from amaze_proxy.control.services import Services, wire
 from amaze_proxy.history.accounts import Account
@@ -108,10 +107,7 @@ async def open_console(
     try:
         store = await open_store(redis_url, journal, timeout=config.store_timeout)
         try:
-            client = httpx.AsyncClient(
-                timeout=httpx.Timeout(config.chat_timeout, connect=10.0), trust_env=False
-            )
-            async with client:
+            async with message_client(config.chat_timeout) as client:
                 services = wire(config, store, history, client, reach=reach)
                 reconciling = asyncio.create_task(services.reconciler.run(), name="reconciler")
                 try:

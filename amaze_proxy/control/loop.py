@@ -40,7 +40,8 @@ class Loop(ABC):
         """Until stopped."""
         while not self._stopped:
             passed = await self._passed()
-            await asyncio.sleep(self._every if passed else self._again)
+            if not self._stopped:  # a pass that took our cancellation is not followed by a rest
+                await asyncio.sleep(self._every if passed else self._again)
 
     async def _passed(self) -> bool:
         try:

@@ -7,6 +7,7 @@ The wire: `POST http://<chat endpoint>/chat` `{"message": text}` with `X-Amaze-T
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -39,8 +40,20 @@ class Answered:
     denials: tuple[AuditRecord, ...]
 
 
+def message_client(timeout: float) -> httpx.AsyncClient:
+    """The client for Messages, `timeout` in seconds. It speaks to the agent as it registered: by
+    no proxy of the environment, and to nobody that it is redirected to."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(timeout, connect=10.0),
+        trust_env=False,
+        follow_redirects=False,
+        # agents are spoken to in plain HTTP: loading the public roots would be all of its price
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    )
+
+
 class Messages:
-    """Sends messages to agents. `client` must follow no redirect and use no proxy."""
+    """Sends messages to agents by a `message_client`."""
 
     def __init__(self, turns: Turns, store: Store, client: httpx.AsyncClient) -> None:
         self._turns = turns

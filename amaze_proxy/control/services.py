@@ -12,6 +12,7 @@ from amaze_proxy.control.agents import Agents
 from amaze_proxy.control.archiver import Archiver
 from amaze_proxy.control.clock import Clock, now_ms
 from amaze_proxy.control.config import ControlConfig
+from amaze_proxy.control.drafts import Drafts
 from amaze_proxy.control.emptied import told_by
 from amaze_proxy.control.export import Exporter
 from amaze_proxy.control.health import Health
@@ -33,10 +34,12 @@ from amaze_proxy.control.registry_publisher import RegistryPublisher
 from amaze_proxy.control.sessions import Sessions
 from amaze_proxy.control.signing import Signer
 from amaze_proxy.control.simulate import Simulations
+from amaze_proxy.control.sweeper import Sweeper
 from amaze_proxy.control.traces import Traces
 from amaze_proxy.control.turns import Turns
 from amaze_proxy.control.upkeep import Retention, Upkeep
 from amaze_proxy.history.bundle import History
+from amaze_proxy.store.presence import Watcher
 from amaze_proxy.store.store import Store
 
 
@@ -53,6 +56,7 @@ class Services:
     tool_pins: ToolPins
     llms: LlmHosts
     policies: Policies
+    drafts: Drafts
     simulations: Simulations
     turns: Turns
     messages: Messages
@@ -64,6 +68,7 @@ class Services:
     access_keys: AccessKeys
     acts: Acts
     archiver: Archiver
+    sweeper: Sweeper
     signer: Signer
     integrity: Integrity
     exporter: Exporter
@@ -91,6 +96,7 @@ def wire(
     signer = Signer(config.audit_key)
     upkeep = Upkeep(history, signer, clock, Retention(config.retention_days))
     archiver = Archiver(history, store, clock, config.reconcile_every, upkeep=upkeep)
+    sweeper = Sweeper(history, store, Watcher(config.journal_dir), config.sweep_every)
     sessions = Sessions(history, clock)
     servers = McpServers(config, history, entries, clock)
     turns = Turns(config.turn_key, history, store, clock)
@@ -104,6 +110,7 @@ def wire(
         tool_pins=ToolPins(servers, history, store, Prober(reach), clock),
         llms=LlmHosts(history, entries, clock),
         policies=Policies(history, store, publisher, clock),
+        drafts=Drafts(history, clock),
         simulations=Simulations(history, clock),
         turns=turns,
         messages=Messages(turns, store, client),
@@ -115,6 +122,7 @@ def wire(
         access_keys=AccessKeys(history, clock),
         acts=Acts(store.gate, clock),
         archiver=archiver,
+        sweeper=sweeper,
         signer=signer,
         integrity=Integrity(history, store, signer.public_key),
         exporter=Exporter(history, signer, clock),

@@ -32,13 +32,15 @@ class TurnClaim:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One call that is to be judged: whose, which turn's, and the ids that the record will have."""
+    """One call that is to be judged: whose, which turn's, and the ids that the record will have.
+    `facts`: what its record would say if this worker died (store.open_calls)."""
 
     decision_id: str
     span_id: str
     who: Claim
     turn: TurnClaim
     call: Call
+    facts: str = ""
 
 
 @dataclass(slots=True)

@@ -265,6 +265,7 @@ def _admission(asking: Asking, in_force: InForce, decision: Decision) -> Admissi
         check_only=not decision.allowed,
         discovery=is_discovery(call.resource),
         ambient=turn.ambient,
+        facts=asking.facts,
         user_message=turn.ambient and detects and call.llm is not None and call.llm.user_message,
         shadow=duty.shadow,
     )

@@ -11,6 +11,7 @@ from amaze_proxy.pipeline.secrets import redact
 from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.policy.request import CallKind
 from amaze_proxy.store.keys import UNKNOWN_AGENT
+from amaze_proxy.store.open_calls import Facts, facts_of
 
 # Bytes of a body: whoever has no credential must not fill the store with 256 KiB for each call.
 _STRANGERS_KEEP = 2048
@@ -67,6 +68,26 @@ class Evidence:
         """The first byte of the answer goes to the client now."""
         if self.ttft_ms < 0:
             self.ttft_ms = self.elapsed_ms()
+
+    def facts(self, turn_id: str, trace_id: str, parent_span: str) -> str:
+        """What the store is told at the admission, in case that this process dies."""
+        return facts_of(
+            Facts(
+                self.ts,
+                self.span_id,
+                self.caller,
+                self.kind.value,
+                self.target,
+                self.provider,
+                self.tool,
+                redact(self.model),
+                self.method,
+                redact(self.path),
+                turn_id,
+                trace_id,
+                parent_span,
+            )
+        )
 
     def record(self) -> AuditRecord:
         """The record as it stands, not yet sealed."""

@@ -144,9 +144,9 @@ class Exchange:
         """The verdict that lets the call pass. Raises Refused."""
         for last in (False, True):
             self._describe(call)
-            asking = Asking(
-                self.evidence.decision_id, self.evidence.span_id, who, self._progress.turn, call
-            )
+            turn, evidence = self._progress.turn, self.evidence
+            facts = evidence.facts(turn.turn_id, turn.trace_id, turn.parent_span)
+            asking = Asking(evidence.decision_id, evidence.span_id, who, turn, call, facts)
             verdict, refusal = await judge(self._line, asking, self._progress.attempt)
             self._note(verdict, who)
             if refusal is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.pipeline.verified import LATELY_S
 from amaze_proxy.policy.decision import Decision, Reason
 from amaze_proxy.policy.request import AgentCall
+from amaze_proxy.policy.turn import ambient_trace
 from amaze_proxy.store.admission import Admission, Admitted, Outcome
 from amaze_proxy.store.peers import Callee, Hop
 from amaze_proxy.store.registry import EntryStatus, LlmHost, McpServer
@@ -139,8 +139,8 @@ def conversation_of(asking: Asking, admitted: Admitted) -> Conversation:
         return asking.turn.conversation
     if admitted.trace_id:
         return Conversation(admitted.trace_id, admitted.parent_span, admitted.depth)
-    text = f"{asking.who.agent_id}\0{admitted.session_id}\0{admitted.turn_id}"
-    return Conversation(hashlib.sha256(text.encode()).hexdigest()[:32], "", admitted.depth)
+    trace_id = ambient_trace(asking.who.agent_id, admitted.session_id, admitted.turn_id)
+    return Conversation(trace_id, "", admitted.depth)
 
 
 async def _admit(line: Line, who: Claim, admission: Admission) -> Admitted:

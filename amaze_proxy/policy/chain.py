@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 CHANGED, REMOVED, INSERTED, REORDERED = "changed", "removed", "inserted", "reordered"
 KEPT = 100
@@ -19,7 +20,7 @@ KEPT = 100
 Head = tuple[int, str]
 """Number and hash of a writer's last record."""
 
-_BEFORE_FIRST: Head = (0, "0" * 64)
+BEFORE_FIRST: Head = (0, "0" * 64)
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
 
 
@@ -67,6 +68,11 @@ def read_link(text: str) -> Link:
         raise ValueError("not an audit record") from None
     if not isinstance(body, dict):
         raise ValueError("not an audit record")
+    return link_of(body, text)
+
+
+def link_of(body: dict[str, Any], text: str) -> Link:
+    """`read_link` for whoever has parsed the text before; takes `hash` out of `body`."""
     digest = body.pop("hash", None)
     words = [body.get(name) for name in ("agent_id", "decision_id", "writer", "prev_hash")]
     seq = body.get("seq")
@@ -120,7 +126,7 @@ class Chains:
     def end(self, heads: Mapping[str, Head], agent_id: str = "") -> None:
         """Compare with the last links that somebody else knows of these writers."""
         for writer, (seq, digest) in heads.items():
-            last = self.heads.get(writer) or self._begins.get(writer, _BEFORE_FIRST)
+            last = self.heads.get(writer) or self._begins.get(writer, BEFORE_FIRST)
             if last[0] < seq:
                 what = f"the end is missing: records {last[0] + 1} to {seq}"
                 self.note(Flaw(REMOVED, writer, last[0] + 1, what, agent_id))
@@ -138,7 +144,7 @@ class Chains:
         found = self._begins.get(link.writer)
         if found is not None:
             return found
-        return _BEFORE_FIRST if self._whole or link.seq == 1 else (link.seq - 1, link.prev_hash)
+        return BEFORE_FIRST if self._whole or link.seq == 1 else (link.seq - 1, link.prev_hash)
 
     def _gap(self, link: Link, entry_id: str, first: int) -> None:
         last = link.seq - 1

@@ -10,6 +10,7 @@ is for the reader to say: there is no clock here.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass, fields
@@ -25,6 +26,12 @@ _TURN_ID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"((?!0{16})[0-9a-f]{16})?")
 _MOST_MS = 2**53
+
+
+def ambient_trace(agent_id: str, session_id: str, turn_id: str) -> str:
+    """The trace of a turn that nobody signed, and that no other agent's message began."""
+    text = f"{agent_id}\0{session_id}\0{turn_id}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

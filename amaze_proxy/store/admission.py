@@ -22,7 +22,8 @@ class Admission:
     `credential_sha256` hex; `policy_version` the version the decision was made with (0: the agent
     had no policy). `check_only`: the decision was already a denial, so authenticate and compare
     the version, but reserve nothing. `discovery`: pending agents may do this. `turn_id` the
-    turn's counters. `user_message`: for an ambient turn, start a new one first.
+    turn's counters. `user_message`: for an ambient turn, start a new one first. `facts`: what is
+    told of the call if its worker dies before it settles (`open_calls.facts_of`).
     """
 
     decision_id: str
@@ -41,6 +42,7 @@ class Admission:
     ambient: bool = False
     user_message: bool = False
     shadow: bool = False
+    facts: str = ""
 
 
 class Outcome(StrEnum):

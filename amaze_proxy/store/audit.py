@@ -54,10 +54,12 @@ class Audit:
         """Newest first."""
         return [entry.record for entry in await self.newest(agent_id, limit)]
 
-    async def newest(self, agent_id: str, limit: int) -> list[Entry]:
-        """Newest first; entries that are no records are left out, and `read` tells them."""
+    async def newest(self, agent_id: str, limit: int, before: str = "") -> list[Entry]:
+        """Newest first, those before an entry if it is named; entries that are no records are left
+        out, and `read` tells them."""
+        last = f"({before}" if before else "+"
         with translate():
-            found = await self._client.xrevrange(keys.audit(agent_id), count=limit)
+            found = await self._client.xrevrange(keys.audit(agent_id), max=last, count=limit)
         return _records([_item(agent_id, one) for one in found or []])
 
     async def read(self, agent_id: str, after: str = BEGINNING, count: int = _PAGE) -> list[Item]:

@@ -15,7 +15,7 @@ from amaze_proxy.store import keys
 from amaze_proxy.store.admission import Admission, Admitted, LimitState, Outcome, Settlement
 from amaze_proxy.store.connection import Argument
 from amaze_proxy.store.errors import StoreUnavailable
-from amaze_proxy.store.series import KEPT_MS, MINUTE_MS, points
+from amaze_proxy.store.series import point_args, points
 from amaze_proxy.store.wire import Reply
 
 LARGEST = 10**15
@@ -41,8 +41,9 @@ def _windows(limits: Sequence[Limit]) -> list[Limit]:
     return [limit for limit in limits if limit.window_ms]
 
 
-def admit_call(admission: Admission, now_ms: int = 0) -> Call:
-    """`now_ms` is for tests: the server's clock otherwise. Raises ValueError for a turn id that
+def admit_call(admission: Admission, now_ms: int = 0, instance: str = "") -> Call:
+    """`now_ms` is for tests: the server's clock otherwise. `instance`: whose call it is, until it
+    settles ("": it is not kept as open). Raises ValueError for a turn id that
     is kept for ambient turns, and for negative amounts."""
     if keys.AMBIENT_MARK in admission.turn_id and not admission.ambient:
         raise ValueError("a turn id must not look like an ambient one")
@@ -56,6 +57,7 @@ def admit_call(admission: Admission, now_ms: int = 0) -> Call:
         keys.reservation(agent, admission.decision_id),
         keys.means(agent),
         *keys.hops(agent),
+        keys.open_calls(agent),
         *(keys.window(agent, limit.name) for limit in _windows(admission.limits)),
     )
     args: list[Argument] = [
@@ -65,6 +67,7 @@ def admit_call(admission: Admission, now_ms: int = 0) -> Call:
         _admit_flags(admission),
         now_ms,
         *_charge_args(charge),
+        f"{instance} {admission.policy_version} {admission.facts}" if instance else "",
         len(admission.limits),
     ]
     for limit in admission.limits:
@@ -176,6 +179,7 @@ def settle_call(settlement: Settlement, *, resume: bool = False, now_ms: int = 0
         keys.turn(agent, settlement.turn_id or keys.AMBIENT),
         keys.reservation(agent, settlement.decision_id),
         keys.means(agent),
+        keys.open_calls(agent),
         *(keys.window(agent, limit.name) for limit in windows),
         *(keys.series(agent, metric) for metric, _ in added),
     )
@@ -196,17 +200,15 @@ def settle_call(settlement: Settlement, *, resume: bool = False, now_ms: int = 0
     ]
     for limit in windows:
         args += [limit.name, limit.window_ms]
-    if added:
-        args += [KEPT_MS, record.ts // MINUTE_MS * MINUTE_MS, agent]
-    for metric, value in added:
-        args += [metric.value, value]
-    return Call("settle", named, tuple(args))
+    return Call("settle", named, (*args, *point_args(record, added)))
 
 
 def read_settled(reply: Reply) -> tuple[str, int]:
-    """`ok`, `duplicate` or `gap`, and the writer's last sequence number."""
+    """`ok`, `duplicate`, `gap` or `abandoned`, and the writer's last sequence number."""
     match reply:
-        case [b"ok" | b"duplicate" | b"gap" as outcome, bytes(last)] if last.isdigit():
+        case [b"ok" | b"duplicate" | b"gap" | b"abandoned" as outcome, bytes(last)] if (
+            last.isdigit()
+        ):
             return outcome.decode(), int(last)
         case _:
             raise StoreUnavailable("the store's answer makes no sense")

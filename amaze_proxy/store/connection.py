@@ -148,7 +148,8 @@ class Connection:
         except (OSError, TimeoutError, StoreUnavailable) as error:
             self._opening = None
             protocol.drop()
-            self._fail_waiting(StoreUnavailable(f"cannot connect to the store: {error}"))
+            why = str(error) or "it did not answer in time"  # a TimeoutError says nothing
+            self._fail_waiting(StoreUnavailable(f"cannot connect to the store: {why}"))
             self._retry_later()
             return
         except asyncio.CancelledError:

@@ -10,10 +10,12 @@ from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.calls import read_settled, settle_call
 from amaze_proxy.store.connection import Caller
 from amaze_proxy.store.errors import FunctionMissing, StoreUnavailable
+from amaze_proxy.store.late import late
 
 _log = logging.getLogger(__name__)
 
 _GAP = StoreUnavailable("the store misses earlier records of this chain")
+_ABANDONED = StoreUnavailable("the call was recorded as abandoned")
 
 
 class Delivery:
@@ -28,8 +30,12 @@ class Delivery:
         self.errors = 0
         """Batches that were not taken whole, since the start."""
 
-    async def send(self, batch: Sequence[Settlement]) -> int:
-        """How many were taken, from the front. Repeating what was taken is harmless."""
+    async def send(self, batch: list[Settlement]) -> int:
+        """How many were taken, from the front. Repeating what was taken is harmless.
+
+        `batch` is of one chain. Where a call was recorded as abandoned, what came late is told in a
+        record of its own in its place, and those behind it are sealed anew: `batch` has them then.
+        """
         done, loaded, resumed = 0, False, -1
         while done < len(batch):
             taken, problem = await self._attempt(batch[done:], resume=resumed == done)
@@ -42,6 +48,9 @@ class Delivery:
                 resumed = done
                 record = batch[done].record
                 _log.error("the store lost records of %s before %d", record.writer, record.seq)
+            elif problem is _ABANDONED:
+                _log.warning("a call was settled after it was recorded as abandoned")
+                batch[done:] = late(batch[done:])
             elif problem is not None:
                 self.errors += 1
                 _log.warning("a record was not taken: %s", problem)
@@ -75,4 +84,6 @@ class Delivery:
                 return taken, error
             if outcome == "gap":
                 return taken, _GAP
+            if outcome == "abandoned":
+                return taken, _ABANDONED
         return len(calls), None

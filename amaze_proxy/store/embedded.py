@@ -71,8 +71,8 @@ class EmbeddedValkey:
         lock = self._open_lock()
         try:
             while not _try_lock(lock):  # it runs already, is just starting, or just ending
-                if self.is_alive():
-                    self._pid = _pid_of(self.socket_path)
+                if self.is_alive() and (pid := _pid_of(self.socket_path)):
+                    self._pid = pid
                     return
                 self._check(deadline)
             self._spawn(binary, lock)
@@ -241,15 +241,19 @@ def _command(path: Path, command: bytes) -> bytes:
 
 
 def _pid_of(path: Path) -> int:
+    """0: it does not answer now."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(1.0)
-        connection.connect(str(path))
-        connection.sendall(b"INFO server\r\n")
-        with connection.makefile("rb") as lines:
-            for line in lines:
-                name, _, value = line.partition(b":")
-                if name == b"process_id":
-                    return int(value)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"INFO server\r\n")
+            with connection.makefile("rb") as lines:
+                for line in lines:
+                    name, _, value = line.partition(b":")
+                    if name == b"process_id":
+                        return int(value)
+        except OSError:
+            return 0
     raise ServerStartError("the running Valkey does not tell its process id")
 
 

@@ -108,7 +108,8 @@ class StoreGate:
 
     async def admit(self, admission: Admission) -> Admitted:
         """See Gate. Raises ValueError for a negative amount or a reserved turn id."""
-        return read_admitted(await self._hot.call(admit_call(admission)), admission)
+        made = admit_call(admission, instance=self._instance)
+        return read_admitted(await self._hot.call(made), admission)
 
     async def settle(self, settlement: Settlement) -> AuditRecord:
         """See Gate. Written even if the caller is cancelled meanwhile."""
@@ -160,6 +161,8 @@ class StoreGate:
     async def _write(self, chain: _Chain, batch: list[_Entry], sealed: list[Settlement]) -> None:
         sent = not chain.journaled
         taken = await self._delivery.send(sealed) if sent else 0
+        if sealed:
+            chain.last_hash = sealed[-1].record.hash  # they may have been sealed anew
         _answer(batch[:taken], sealed[:taken])
         rest = sealed[taken:]
         if not rest:
@@ -181,7 +184,10 @@ class StoreGate:
         _log.warning("%d records of %s journaled", len(settlements), settlements[0].agent_id)
 
     def _delivered(self, settlement: Settlement) -> None:
-        self._chains[settlement.agent_id].journaled -= 1
+        chain, record = self._chains[settlement.agent_id], settlement.record
+        chain.journaled -= 1
+        if record.seq == chain.seq:
+            chain.last_hash = record.hash  # it may have been sealed anew
 
     async def close(self) -> None:
         """Write what is queued, then end; what the journal holds waits for the next process."""

@@ -10,7 +10,7 @@ from amaze_proxy.store.connection import TIMEOUT, Caller
 from amaze_proxy.store.errors import ConnectionLost, FunctionMissing, StoreUnavailable
 from amaze_proxy.store.wire import Reply
 
-PROMPT = 0.1  # seconds within which a lost connection leaves time for a second try
+PROMPT = 0.4  # the share of the time-out within which a lost connection leaves a second try
 
 
 class HotPath:
@@ -46,7 +46,7 @@ class HotPath:
         except FunctionMissing:
             await self.reload()
         except ConnectionLost:
-            if loop.time() - begun > PROMPT:
+            if loop.time() - begun > PROMPT * self._timeout:
                 raise
         return await self.caller.fcall(call.function, call.keys, call.args)
 

@@ -113,6 +113,16 @@ def adopt(directory: Path) -> list[Journal]:
     return [journal for path in _oldest_first(directory) if (journal := _adopt(path))]
 
 
+def waits(directory: Path, name: str) -> bool:
+    """Whether the file of this name has something in it that is not delivered yet."""
+    try:
+        return (directory / f"{name}{_SUFFIX}").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def set_aside(journal: Journal) -> None:
     """Keep a file with damaged lines out of later replays, for a person to look at."""
     journal.path.rename(journal.path.with_suffix(".damaged"))

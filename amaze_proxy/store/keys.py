@@ -51,6 +51,15 @@ def reservation(agent_id: str, decision_id: str) -> str:
     return f"resv:{{{agent_id}}}:{decision_id}"
 
 
+def open_calls(agent_id: str) -> str:
+    """Hash: decision id -> what is known of a call that is admitted and not settled yet."""
+    return f"open:{{{agent_id}}}"
+
+
+PROXIES = "proxies"
+"""Hash: each proxy worker's instance -> `beat place`, which shows that it lives."""
+
+
 def means(agent_id: str) -> str:
     """Hash: mean key -> `count:total` of output tokens."""
     return f"mean:{{{agent_id}}}"

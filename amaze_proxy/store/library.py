@@ -53,7 +53,7 @@ def _is_current(reply: object) -> bool:
     return code in (source(), source().encode())
 
 
-async def call(client: Client, function: str, keys: Sequence[str], *args: str | int) -> Any:
+async def call(client: Client, function: str, keys: Sequence[str], *args: str | int | bytes) -> Any:
     """Call a function outside the hot path; loads the library where it is missing (restarted
     empty). Raises StoreUnavailable."""
     try:
@@ -64,7 +64,7 @@ async def call(client: Client, function: str, keys: Sequence[str], *args: str | 
 
 
 async def _fcall(
-    client: Client, function: str, keys: Sequence[str], args: Sequence[str | int]
+    client: Client, function: str, keys: Sequence[str], args: Sequence[str | int | bytes]
 ) -> Any:
     with translate():
         return await client.execute_command("FCALL", function, len(keys), *keys, *args)

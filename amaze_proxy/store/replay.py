@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable, Iterable
 from itertools import groupby, islice
 
+from amaze_proxy.policy.chain import BEFORE_FIRST, Head
 from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.delivery import Delivery
 from amaze_proxy.store.journal import Journal, decode, set_aside
+from amaze_proxy.store.late import sealed_anew
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ class Source:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.damaged = False
-        self._delivered: dict[str, int] = {}
+        self._delivered: dict[str, Head] = {}
         self._offset = 0
 
     def batches(self) -> Iterable[list[Settlement]]:
@@ -37,7 +39,15 @@ class Source:
     def mark(self, delivered: Iterable[Settlement]) -> None:
         """These were taken."""
         for one in delivered:
-            self._delivered[one.record.writer] = one.record.seq
+            self._delivered[one.record.writer] = (one.record.seq, one.record.hash)
+
+    def linked(self, settlements: list[Settlement]) -> list[Settlement]:
+        """The same, of one chain, as what was delivered before them is now."""
+        first = settlements[0].record
+        seq, hash_ = self._delivered.get(first.writer, BEFORE_FIRST)
+        if seq + 1 == first.seq and hash_ != first.prev_hash:
+            return sealed_anew(settlements, hash_)
+        return settlements
 
     @property
     def read_whole(self) -> bool:
@@ -50,7 +60,7 @@ class Source:
 
     def _is_delivered(self, settlement: Settlement) -> bool:
         record = settlement.record
-        return record.seq <= self._delivered.get(record.writer, 0)
+        return record.seq <= self._delivered.get(record.writer, BEFORE_FIRST)[0]
 
     def _decode(self, line: bytes) -> Settlement | None:
         try:
@@ -155,7 +165,7 @@ class Replayer:
             for agent_id, group in groupby(ordered, key=_agent):
                 if agent_id in stuck:
                     continue
-                settlements = list(group)
+                settlements = source.linked(list(group))
                 taken = await self._delivery.send(settlements)
                 source.mark(settlements[:taken])
                 if source is self._own:

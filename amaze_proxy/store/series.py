@@ -8,7 +8,7 @@ numbers are. The mean latency of a minute is `llm_latency_ms` by `llm_calls`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,6 +59,16 @@ def points(record: AuditRecord) -> Iterator[tuple[Metric, int]]:
         yield Metric.TOOL_CALLS, 1
     if record.denied:
         yield Metric.DENIALS, 1
+
+
+def point_args(record: AuditRecord, added: Sequence[tuple[Metric, int]]) -> list[int | str]:
+    """What `series_add` of scripts/series.lua is told of the points of a record."""
+    if not added:
+        return []
+    args: list[int | str] = [KEPT_MS, record.ts // MINUTE_MS * MINUTE_MS, record.agent_id]
+    for metric, value in added:
+        args += [metric.value, value]
+    return args
 
 
 class Series:

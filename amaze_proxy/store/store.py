@@ -18,6 +18,7 @@ from amaze_proxy.store.cluster import ClusterCaller
 from amaze_proxy.store.connection import TIMEOUT, Caller, Connection
 from amaze_proxy.store.gate import StoreGate
 from amaze_proxy.store.hotpath import HotPath
+from amaze_proxy.store.open_calls import OpenCalls
 from amaze_proxy.store.peers import Peers
 from amaze_proxy.store.policies import Policies
 from amaze_proxy.store.registry import Registry
@@ -37,6 +38,7 @@ class Store:
     windows: Windows
     audit: Audit
     series: Series
+    open_calls: OpenCalls
     hot: HotPath
     client: Client
 
@@ -87,6 +89,7 @@ async def open_store(
         windows=Windows(client),
         audit=Audit(client),
         series=Series(client),
+        open_calls=OpenCalls(client),
         hot=hot,
         client=client,
     )

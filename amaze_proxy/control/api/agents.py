@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, Response
 
@@ -27,6 +28,7 @@ from amaze_proxy.control.api.schemas import (
     RotateBody,
     TurnBody,
 )
+from amaze_proxy.control.audit_pages import AuditCursor, read_audit_cursor
 from amaze_proxy.control.errors import checked_id
 from amaze_proxy.control.people import UserRole
 from amaze_proxy.control.policies import parse_data
@@ -187,10 +189,24 @@ async def rotate(call: Call) -> Response:
 
 
 async def audit(call: Call) -> Response:
-    """An agent's newest records."""
+    """A page of an agent's records, newest first; the next one is in the header `Link`."""
     limit = call.number("limit", _PAGE, _MOST)
-    records = await call.services.agents.audit(call.agent_id, limit)
-    return JSONResponse([asdict(record) for record in records])
+    page = await call.services.agents.audit_page(call.agent_id, limit, _audit_cursor(call))
+    headers = {}
+    if page.following is not None:
+        query = urlencode({"cursor": str(page.following), "limit": limit})
+        headers["link"] = f'<{call.request.url.path}?{query}>; rel="next"'
+    return JSONResponse([asdict(record) for record in page.records], headers=headers)
+
+
+def _audit_cursor(call: Call) -> AuditCursor | None:
+    given = call.request.query_params.get("cursor")
+    if given is None:
+        return None
+    try:
+        return read_audit_cursor(given)
+    except ValueError as error:
+        raise Invalid((("cursor", str(error)),)) from None
 
 
 async def resolve(call: Call) -> Response:

@@ -43,7 +43,7 @@ _QUERY = {
     ("POST", "/register"): ("kind",),
     ("POST", "/audit/verify"): ("agent",),
     ("GET", "/export"): ("agent", "since", "until"),
-    ("GET", "/agents/{agent_id}/audit"): ("limit",),
+    ("GET", "/agents/{agent_id}/audit"): ("cursor", "limit"),
     ("GET", "/agents/{agent_id}/stats"): ("window", "since", "until", "bucket"),
     ("GET", "/stats"): ("window", "since", "until", "bucket"),
     ("GET", "/alerts"): ("agent", "reason", "since", "until", "cursor", "limit"),

@@ -1,6 +1,6 @@
 -- admit: authenticate, compare the policy's version, check all limits and the graph, then reserve.
--- KEYS: agent, credentials, policy, turn, reservation, means, three of hops, then one per window
--- limit, in order.
+-- KEYS: agent, credentials, policy, turn, reservation, means, three of hops, open, then one per
+-- window limit, in order.
 -- ARGV: see calls.py. Answer: outcome, reason, failed limit, retry_after_ms, policy version,
 -- session, turn number, step, granted output, position, alerts, depth, trace, span, then what is
 -- used per limit.
@@ -8,15 +8,15 @@
 local function read_admission(args)
   local a = {
     decision = args[1], credential = args[2], version = tonumber(args[3]), flags = args[4],
-    now = now_ms(args[5]), limits = {}, candidates = nil,
+    now = now_ms(args[5]), open = args[13], limits = {}, candidates = nil,
     charge = {
       input = tonumber(args[6]), output = tonumber(args[7]), mean_key = args[8],
       input_price = tonumber(args[9]), output_price = tonumber(args[10]),
       tool_calls = tonumber(args[11]), agent_calls = tonumber(args[12]),
     },
   }
-  local at = 14
-  for _ = 1, tonumber(args[13]) do
+  local at = 15
+  for _ = 1, tonumber(args[14]) do
     a.limits[#a.limits + 1] = {
       name = args[at], measure = args[at + 1],
       maximum = tonumber(args[at + 2]), window = tonumber(args[at + 3]),
@@ -85,7 +85,7 @@ local function look_at_turn(key, hops)
 end
 
 local function read_limits(keys, a, turn)
-  local at = 10
+  local at = 11
   for _, limit in ipairs(a.limits) do
     if limit.window > 0 then
       limit.state = window_read(keys[at], limit.window, a.now)
@@ -154,9 +154,21 @@ local function retry_after(limit, amounts, now)
   return window_wait(limit.state, limit.used + amount - limit.maximum, now)
 end
 
--- All writes of admit: turn, windows, reservation.
+-- What is written down of a call that may never be settled: input, output and money as reserved,
+-- the ambient turn's number, step, session, trace and span of the hop, and what the caller says.
+local function note_open(key, a, amounts, answer)
+  local input = a.charge.input
+  local facts = { int(input), int(amounts.tokens - input), int(amounts.cost), answer[7], answer[8],
+    answer[6], answer[13], answer[14], a.open }
+  redis.call('HSET', key, a.decision, table.concat(facts, ' '))
+end
+
+-- All writes of admit: open calls, turn, windows, reservation.
 local function commit(keys, a, turn, amounts, step, answer)
   local kept = { turn = turn.n or '', amounts = amounts, limits = {}, answer = answer }
+  if a.open ~= '' then
+    note_open(keys[10], a, amounts, answer) -- first: nothing else has read this key
+  end
   if turn.fresh then
     redis.call('DEL', keys[4])
   elseif turn.heard then
@@ -208,7 +220,7 @@ local function admit(keys, args)
     return answer('refused', reason)
   end
   local before = redis.call('GET', keys[5])
-  if before == '' then
+  if before == '' or before == ABANDONED then
     return redis.error_reply('SETTLED this decision is settled already')
   elseif before then
     return cmsgpack.unpack(before).answer

@@ -9,6 +9,9 @@ local SECOND = 1000
 local MINUTE = 60 * SECOND
 local HOUR = 60 * MINUTE
 local DAY = 24 * HOUR
+-- In the place of a reservation: the call was recorded as abandoned. Longer than any journal waits.
+local ABANDONED = '-'
+local ABANDONED_TTL = 90 * DAY
 local MEASURES = { 'tokens', 'cost', 'tool_calls', 'agent_calls' }
 
 -- Lua 5.1 prints large doubles as 1e+15; Redis wants digits.

@@ -1,8 +1,9 @@
 -- settle: append the sealed record to its writer's chain, then put the real usage in the place of
 -- the reservation. A record is taken once, in order: the chain makes a replay harmless for ever.
--- KEYS: audit, chain, turn, reservation, means, then one per window limit, in order, then one per
+-- KEYS: audit, chain, turn, reservation, means, open, then one per window limit, in order, then one per
 -- time series that the record adds to.
--- ARGV: see calls.py. Answer: ok | duplicate | gap, and the last sequence number of the writer.
+-- ARGV: see calls.py. Answer: ok | duplicate | gap | abandoned, and the last sequence number of the
+-- writer. An abandoned call has its one record: this one is not taken, whenever it comes.
 
 -- A marker stays for late repeats of the admission, longer than any caller waits.
 local MARKER_TTL = MINUTE
@@ -12,13 +13,13 @@ local MEAN_SPAN = 64
 
 local function read_settlement(keys, args)
   local s = {
-    writer = args[2], seq = tonumber(args[3]), hash = args[4], record = args[5], flags = args[6],
+    decision = args[1], writer = args[2], seq = tonumber(args[3]), hash = args[4], record = args[5], flags = args[6],
     tokens = tonumber(args[7]), output = tonumber(args[8]), cost = tonumber(args[9]),
     mean_key = args[10], now = now_ms(args[11]), windows = {},
   }
   for i = 1, tonumber(args[12]) do
     local name, window = args[11 + 2 * i], tonumber(args[12 + 2 * i])
-    s.windows[name] = window_read(keys[5 + i], window, s.now)
+    s.windows[name] = window_read(keys[6 + i], window, s.now)
   end
   return s
 end
@@ -83,17 +84,20 @@ local function settle(keys, args)
   local s = read_settlement(keys, args)
   local link = redis.call('HGET', keys[2], s.writer)
   local last = tonumber(string.match(link or '0', '^(%d+)'))
-  if s.seq <= last then
+  local stored = redis.call('GET', keys[4])
+  if stored == ABANDONED then
+    return { 'abandoned', int(last) }
+  elseif s.seq <= last then
     return { 'duplicate', int(last) }
   elseif s.seq > last + 1 and not has(s.flags, 'r') then
     return { 'gap', int(last) }
   end
   local turn = hash_of(keys[3])
-  local stored = redis.call('GET', keys[4])
   local kept = stored and stored ~= '' and cmsgpack.unpack(stored)
   local learns = has(s.flags, 'c') and s.mean_key ~= '' and s.output > 0
   local mean = learns and next_mean(redis.call('HGET', keys[5], s.mean_key), s.output)
 
+  redis.call('HDEL', keys[6], s.decision) -- first: nothing else has read this key
   redis.call('XADD', keys[1], '*', 'r', s.record)
   redis.call('HSET', keys[2], s.writer, int(s.seq) .. ':' .. s.hash)
   if kept then
@@ -106,8 +110,28 @@ local function settle(keys, args)
     redis.call('HSET', keys[5], s.mean_key, mean)
   end
   local windows = tonumber(args[12])
-  series_add(keys, 6 + windows, args, 13 + 2 * windows, s.now)
+  series_add(keys, 7 + windows, args, 13 + 2 * windows, s.now)
   return { 'ok', int(s.seq) }
 end
 
+-- KEYS: audit, chain, reservation, open, then one per time series. ARGV: decision, writer, sequence
+-- number, hash and record ('': it has one, only the entry goes), then as for series_add.
+-- What was reserved stays charged. Answer: 0 if there was no such entry: it is settled by now.
+local function abandon(keys, args)
+  if redis.call('HEXISTS', keys[4], args[1]) == 0 then
+    return 0
+  end
+  if args[5] ~= '' then
+    redis.call('HLEN', keys[2]) -- all keys are of their type, before the first write
+    redis.call('XLEN', keys[1])
+    redis.call('XADD', keys[1], '*', 'r', args[5])
+    redis.call('HSET', keys[2], args[2], args[3] .. ':' .. args[4])
+    redis.call('SET', keys[3], ABANDONED, 'PX', int(ABANDONED_TTL))
+    series_add(keys, 5, args, 6, now_ms())
+  end
+  redis.call('HDEL', keys[4], args[1])
+  return 1
+end
+
 redis.register_function('settle', settle)
+redis.register_function('abandon', abandon)
