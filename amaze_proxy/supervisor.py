@@ -31,7 +31,7 @@ class Spec:
     argv: Sequence[str]
     env: Mapping[str, str]
     ready_url: str = ""
-    ready_within_s: float = 30.0
+    ready_within_s: float = 60.0
     pass_fds: Sequence[int] = ()
 
 

@@ -26,6 +26,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     add_TraceServiceServicer_to_server,
 )
 
+from tests.patience import PATIENCE
+
 ROTEL = next(
     iter(
         Path(__file__).parent.parent.glob(".tools/otel-venv/lib/*/site-packages/rotel/rotel-agent")
@@ -47,7 +49,7 @@ class Received:
         self.requests.append(request)
         self.headers.append(headers)
         if self.hold is not None:
-            self.hold.wait(30)
+            self.hold.wait()
 
     @property
     def spans(self) -> list[Any]:
@@ -157,6 +159,7 @@ def collector() -> Iterator[Collector]:
             "exporter": "otlp",
             "otlp-exporter-protocol": "http",
             "otlp-exporter-endpoint": received.url.replace("localhost", "127.0.0.1"),
+            "otlp-exporter-request-timeout": f"{PATIENCE:.0f}s",
             "batch-timeout": "50ms",
         }
         argv = [part for name, value in options.items() for part in (f"--{name}", value)]
@@ -173,7 +176,7 @@ def collector() -> Iterator[Collector]:
             yield Collector(urls[0], urls[1], received)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE)
 
 
 def _listens(port: int) -> bool:
@@ -181,7 +184,7 @@ def _listens(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = 2 * PATIENCE) -> None:
     """Wait for the condition."""
     deadline = time.monotonic() + seconds
     while not condition():

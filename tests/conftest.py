@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from amaze_proxy.history.engine import make_engine
 from amaze_proxy.history.migrate import upgrade
@@ -16,6 +17,15 @@ from tests.postgres import PostgresServer
 # A worker of xdist is measured, what it starts is not: platforms would start twice as slowly.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+# Properties are judged by their outcome, not by how long a machine took that may stand still. A
+# fixture that an example uses is one that it may share with the others.
+settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

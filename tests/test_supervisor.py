@@ -16,6 +16,7 @@ import pytest
 
 from amaze_proxy import supervisor as supervisor_module
 from amaze_proxy.supervisor import Kept, Spec, StartError, Supervisor, python, run, until_signal
+from tests.patience import PATIENCE
 
 # Ends in order only once the other one was told to stop, too.
 _WAITS_FOR_THE_OTHER = """
@@ -37,7 +38,7 @@ while True:
 async def test_processes_that_stop_together_are_told_at_once(
     tmp_path: Path,
 ) -> None:
-    supervisor = Supervisor(20, together=True)
+    supervisor = Supervisor(PATIENCE, together=True)
     names = [tmp_path / "a", tmp_path / "b"]
     for own, other in (names, reversed(names)):
         argv = [sys.executable, "-c", _WAITS_FOR_THE_OTHER, str(own), str(other)]
@@ -71,7 +72,7 @@ def spec(code: str, *args: str, **more: Any) -> Spec:
 
 
 async def wait_for(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(2 * PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -80,7 +81,7 @@ async def test_a_process_is_started_when_it_answers() -> None:
     supervisor = Supervisor()
     url = f"http://127.0.0.1:{(port := free_port())}/"
     kept = await supervisor.start(spec(_SERVER, str(port), ready_url=url))
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
         assert (await client.get(url)).status_code == 200
     assert kept.process is not None
     await supervisor.stop()
@@ -188,7 +189,7 @@ async def test_until_a_signal(number: signal.Signals) -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, PATIENCE)
     finally:
         for each, handler in before.items():
             loop.remove_signal_handler(each)

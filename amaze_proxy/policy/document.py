@@ -83,13 +83,20 @@ def _read_yaml(text: str) -> object:
 class _Loader(yaml.SafeLoader):
     """SafeLoader without what could make a text mean something else than it shows."""
 
+    depth = 0
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "anchor", None) is not None:
             raise _refused("anchors and aliases are not allowed", event)
         if getattr(event, "tag", None) is not None:
             raise _refused("tags are not allowed", event)
-        return super().compose_node(parent, index)
+        if self.depth > MOST_NESTING:  # at once: each level more costs a scan of what follows
+            raise NotUnderstood(_TOO_DEEP)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[object] = set()

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
+from typing import Any
 
 GENESIS = "0" * 64
 
@@ -126,10 +126,11 @@ def _stored(text: str, hash_: str) -> str:
     return f'{text[:-1]},"hash":{_encode(hash_)}}}'
 
 
-_TYPES = {
-    f.name: {"str": str, "int": int, "float": float, "bool": bool}[str(f.type)]
-    for f in fields(AuditRecord)
-}
+_TYPES = tuple(
+    {"str": str, "int": int, "float": float, "bool": bool}[str(f.type)] for f in fields(AuditRecord)
+)
+_NAMES = frozenset(_FIELDS)
+_values_of_body = itemgetter(*_FIELDS)
 
 
 def from_json(text: str | bytes) -> AuditRecord:
@@ -138,17 +139,26 @@ def from_json(text: str | bytes) -> AuditRecord:
         body = json.loads(text)
     except RecursionError:
         raise ValueError("not an audit record") from None
-    if not isinstance(body, dict) or set(body) != set(_FIELDS) or not _typed(body):
+    if not isinstance(body, dict) or body.keys() != _NAMES:
         raise ValueError("not an audit record")
-    return AuditRecord(**body)
+    values = _values_of_body(body)
+    if not _typed(values):
+        raise ValueError("not an audit record")
+    return AuditRecord(*values)
 
 
-def _typed(body: Mapping[str, object]) -> bool:
-    for name, value in body.items():
-        # a whole number of milliseconds may have been written without its point
-        if type(value) is not _TYPES[name] and (type(value), _TYPES[name]) != (int, float):
-            return False
-    return True
+def as_body(record: AuditRecord) -> dict[str, Any]:
+    """The JSON object that the stored form is."""
+    return dict(zip(_FIELDS, _values(record), strict=True))
+
+
+def _typed(values: tuple[object, ...]) -> bool:
+    found = tuple(map(type, values))
+    # a whole number of milliseconds may have been written without its point
+    return found == _TYPES or all(
+        one is wanted or (one, wanted) == (int, float)
+        for one, wanted in zip(found, _TYPES, strict=True)
+    )
 
 
 def intact(record: AuditRecord, prev_hash: str) -> bool:

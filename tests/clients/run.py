@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 AGENTS = str(ROOT / ".tools/agents-venv/bin/python")  # requirements/demo.in
 MCP2 = str(ROOT / ".tools/mcp2-venv/bin/python")  # requirements/mcp2.in
-STOP = 10  # seconds
+STOP = 30  # seconds
 
 
 def node() -> str:
@@ -159,7 +159,7 @@ def parse(stdout: str) -> dict[str, Any]:
 
 
 def run_client(
-    kind: str, job: Mapping[str, Any], env: Mapping[str, str], seconds: float = 60
+    kind: str, job: Mapping[str, Any], env: Mapping[str, str], seconds: float = 180
 ) -> dict[str, Any]:
     """The client's answer to the job, in the environment given.
 

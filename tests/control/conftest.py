@@ -13,8 +13,10 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from argon2 import PasswordHasher
 from starlette.applications import Starlette
 
+from amaze_proxy.control import passwords
 from amaze_proxy.control.app import create_app
 from amaze_proxy.control.config import ControlConfig, RegistrationMode
 from amaze_proxy.control.keys import ensure_admin_key
@@ -24,6 +26,8 @@ from amaze_proxy.store.store import Store, open_store
 
 ADMIN_KEY = "amk_for-these-tests-only"
 ENROLL_KEY = "enrol-me-please"
+# A machine that stands still is not what is tested, but where a test says so.
+PATIENCE_S = 10.0
 POLICY = {"name": "p", "allowed_llm_providers": ["openai"], "max_tokens_per_turn": 100}
 
 
@@ -93,7 +97,7 @@ async def running(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.01)
 
@@ -130,7 +134,7 @@ def own_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
 
 @pytest.fixture
 async def store(valkey: EmbeddedValkey) -> AsyncIterator[Store]:
-    opened = await open_store(valkey.url)
+    opened = await open_store(valkey.url, timeout=PATIENCE_S)
     await opened.client.flushall()
     yield opened
     await opened.close()
@@ -141,7 +145,7 @@ async def own_store(own_valkey: EmbeddedValkey, tmp_path: Path) -> AsyncIterator
     """With a journal: what people do while the server is stopped is recorded there."""
     journal = tmp_path / "journal"
     journal.mkdir()
-    opened = await open_store(own_valkey.url, journal)
+    opened = await open_store(own_valkey.url, journal, timeout=PATIENCE_S)
     yield opened
     await opened.close()
 
@@ -160,6 +164,15 @@ async def history(history_url: str) -> AsyncIterator[History]:
     await opened.close()
 
 
+@pytest.fixture(autouse=True)
+def price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes of passwords cost nothing: their price is looked at in test_passwords."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(1, 8, 1))
+    monkeypatch.setattr(
+        passwords, "_NOBODY", passwords._NOBODY.replace("65536,t=3,p=4", "8,t=1,p=1")
+    )
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -173,7 +186,7 @@ def config() -> ControlConfig:
         registration=RegistrationMode.OPEN,
         enroll_key_sha256=hashlib.sha256(ENROLL_KEY.encode()).hexdigest(),
         reconcile_every=0.02,
-        chat_timeout=1.0,
+        store_timeout=PATIENCE_S,
     )
 
 

@@ -7,6 +7,7 @@ import json
 
 from amaze_proxy.control.acts import Act, Acts, Outcome, told
 from amaze_proxy.store.store import open_store
+from tests.control.conftest import PATIENCE_S
 
 
 async def acts(control) -> list[dict]:
@@ -144,7 +145,7 @@ async def test_sign_ins_are_recorded_and_passwords_typed_as_names_are_not(contro
 async def test_without_a_store_and_a_journal_nothing_is_changed(
     config, own_valkey, history, clock, serve
 ) -> None:
-    store = await open_store(own_valkey.url)
+    store = await open_store(own_valkey.url, timeout=PATIENCE_S)
     async with serve(config, store, history, clock) as control:
         await control.create("a")
         own_valkey.stop()

@@ -18,6 +18,7 @@ from amaze_proxy.policy.record import GENESIS, AuditRecord, seal, to_json
 from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.agents import Agent
 from amaze_proxy.store.store import Store, open_store
+from tests.control.conftest import PATIENCE_S
 from tests.postgres import ON_BOTH
 
 
@@ -196,7 +197,7 @@ async def test_a_flaw_is_archived_and_told(
     await settle(store, "a", 3)
     records = change([entry.record for entry in await store.audit.read("a")])
     await store.client.delete("audit:{a}")
-    own = await open_store(valkey.url)  # its alarms are a chain of their own
+    own = await open_store(valkey.url, timeout=PATIENCE_S)  # its alarms are a chain of their own
     archiver = Archiver(history, own, clock, 0.01)
     for record in records:
         await store.client.xadd("audit:{a}", {"r": to_json(record)})
@@ -262,7 +263,7 @@ async def test_the_lag_is_told_and_grows_while_the_store_is_away(
 
     await until(is_level)
     archiver.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await running
 
 

@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 
 import pytest
-from argon2 import PasswordHasher
 
 from amaze_proxy.control import passwords
 from amaze_proxy.control.passwords import Passwords
@@ -17,15 +16,6 @@ from tests.postgres import ON_BOTH
 
 PASSWORD = "correct horse battery"
 ANOTHER = "staple battery horse"
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch) -> None:
-    """Hashes that cost nothing: their price is looked at in test_passwords."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(1, 8, 1))
-    monkeypatch.setattr(
-        passwords, "_NOBODY", passwords._NOBODY.replace("65536,t=3,p=4", "8,t=1,p=1")
-    )
 
 
 async def user(control, name: str = "ann", role: str = "viewer") -> None:

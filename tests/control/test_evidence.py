@@ -84,7 +84,7 @@ async def test_following_tells_each_record_as_it_comes(store: Store, writer: Wri
             if len(told) == 3:
                 return
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         listening = asyncio.create_task(listen())
         made = [await writer.call("a", 2), await writer.call(UNKNOWN_AGENT, 3)]
         await listening

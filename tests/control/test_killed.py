@@ -94,6 +94,7 @@ def _settings(data_dir: Path, redis_url: str, port: int) -> Mapping[str, str]:
         "AMAZE_REDIS_URL": redis_url,
         "AMAZE_CONTROL_PORT": str(port),
         "AMAZE_ADMIN_KEY": KEY,
+        "AMAZE_STORE_TIMEOUT_MS": "10000",
     }
 
 
@@ -105,7 +106,7 @@ def _is_well(client: httpx.Client) -> bool:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -131,7 +132,7 @@ def test_what_was_saved_is_in_force_after_the_next_start(
             relay.holds = True
             with ThreadPoolExecutor(1) as pool:
                 asked = pool.submit(put, client, "second")
-                assert relay.held.wait(30)
+                assert relay.held.wait(60)
                 process.kill()
             assert asked.result() == 0
         relay.close()

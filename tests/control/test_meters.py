@@ -14,6 +14,7 @@ from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.series import MINUTE_MS, Metric, Sum
 from amaze_proxy.store.store import open_store
+from tests.control.conftest import PATIENCE_S
 from tests.store.timeseries import ValkeyWithSeries
 
 
@@ -151,7 +152,7 @@ async def test_live_numbers_where_the_store_has_them(control, monkeypatch) -> No
 async def test_live_numbers_of_a_real_server(control, tmp_path, monkeypatch) -> None:
     valkey = ValkeyWithSeries(tmp_path / "series")
     valkey.start()
-    store = await open_store(valkey.url)
+    store = await open_store(valkey.url, timeout=PATIENCE_S)
     try:
         record = AuditRecord("d", control.clock.now, "own", "llm", tokens_in=4, latency_ms=7.0)
         await store.gate.settle(Settlement("d", "own", record))

@@ -11,6 +11,11 @@ from amaze_proxy.control.passwords import LONGEST, SHORTEST, Passwords, checked,
 PASSWORD = "correct horse battery"
 
 
+@pytest.fixture
+def price() -> None:
+    """The real one."""
+
+
 async def test_a_hash_is_argon2id_and_matches_its_password_alone() -> None:
     guard = Passwords()
     encoded = await guard.hash(PASSWORD)

@@ -23,6 +23,7 @@ from amaze_proxy.control.keys import ensure_admin_key
 from amaze_proxy.history.bundle import open_history
 from amaze_proxy.store.embedded import EmbeddedValkey
 from amaze_proxy.store.store import open_store
+from tests.control.conftest import PATIENCE_S
 
 SCHEMA = schemathesis.openapi.from_dict(document(TABLE))
 SCHEMA.config.update(base_url="http://control")
@@ -73,14 +74,15 @@ def walked(
 async def _control(
     store_url: str, history_url: str, serve: Callable[..., Any]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    store, history = await open_store(store_url), await open_history(history_url)
+    store = await open_store(store_url, timeout=PATIENCE_S)
+    history = await open_history(history_url)
     await store.client.flushall()
     await ensure_admin_key(history, KEY)
     config = ControlConfig(
         turn_key=b"k" * 32,
         ca_pem=b"-----BEGIN CERTIFICATE-----\n",
         registration=RegistrationMode.OPEN,
-        chat_timeout=1.0,
+        store_timeout=PATIENCE_S,
     )
     async with serve(config, store, history, lambda: 1_900_000_000_000) as control:
         yield control.client

@@ -23,6 +23,7 @@ from amaze_proxy.policy.turn import Turn, mint
 from amaze_proxy.protocols.prices import PriceBook
 from amaze_proxy.store.agents import Agent, AgentStatus
 from amaze_proxy.store.store import open_store
+from tests.control.conftest import PATIENCE_S
 from tests.pipeline import mcp
 from tests.pipeline.fakes import (
     AGENT,
@@ -86,7 +87,7 @@ async def ask(world: World, one: Asked):
 
 async def records_of(url, policy, calls):
     """What the pipeline recorded, with a real store, under the policy."""
-    store = await open_store(url)
+    store = await open_store(url, timeout=PATIENCE_S)
     try:
         await store.client.flushall()
         await store.agents.create(Agent(AGENT, AgentStatus.APPROVED, session_id="s"), SHA256)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
 from tests.e2e.platform import Agent, Platform
 from tests.e2e.provider import Provider
@@ -29,9 +28,6 @@ def provider(_provider: Provider) -> Provider:
 def _platform(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("platform"), _provider)
     platform.start()
-    with redis.Redis(unix_socket_path=platform.store_socket) as store:
-        # A disk that stalls for 250 ms has calls refused, as it should; it is not what is tested.
-        store.config_set("appendfsync", "no")
     yield platform
     platform.stop()
 

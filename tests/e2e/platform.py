@@ -45,7 +45,7 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = 15) -> T:
+def until(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
     """The first truthy value of the condition."""
     deadline = time.monotonic() + seconds
     while True:
@@ -83,6 +83,8 @@ class Platform:
             "AMAZE_ADMIN_KEY": self.admin_key,
             "AMAZE_UPSTREAMS": ",".join(f"{host}={provider.url}" for host in hosts),
             "AMAZE_UPSTREAM_CA": str(provider.ca_file),
+            # a machine that stands still is not what is tested: see test_faults.py
+            "AMAZE_STORE_TIMEOUT_MS": "10000",
             **env,
         }
         self.log = directory / "platform.log"
@@ -102,11 +104,11 @@ class Platform:
             base_url=f"http://127.0.0.1:{self.control_port}",
             headers={"authorization": f"Bearer {self.admin_key}"},
             trust_env=False,
-            timeout=30,
+            timeout=60,
             verify=False,  # it is plain HTTP: the public roots take long to load
         )
         try:
-            until(self.is_ready, "the platform to be ready", 60)
+            until(self.is_ready, "the platform to be ready", 120)
         except AssertionError as error:
             self.stop()
             raise AssertionError(f"{error}; its log:\n{self.log.read_text()}") from None
@@ -129,7 +131,7 @@ class Platform:
             self._client.close()
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(20)
+        return self._process.wait(60)
 
     @property
     def pid(self) -> int:
@@ -185,16 +187,16 @@ class Platform:
 
     def client(self, agent: Agent, **options: Any) -> httpx.Client:
         return httpx.Client(
-            proxy=self.proxy_url(agent), verify=self.tls(), trust_env=False, timeout=30, **options
+            proxy=self.proxy_url(agent), verify=self.tls(), trust_env=False, timeout=60, **options
         )
 
     def async_client(self, agent: Agent, **options: Any) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            proxy=self.proxy_url(agent), verify=self.tls(), trust_env=False, timeout=30, **options
+            proxy=self.proxy_url(agent), verify=self.tls(), trust_env=False, timeout=60, **options
         )
 
     def run(
-        self, agent: Agent, *command: str, seconds: float = 90, **env: str
+        self, agent: Agent, *command: str, seconds: float = 240, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """The command under `amaze run`, in a clean environment."""
         argv = [sys.executable, "-m", "amaze_proxy.cli", "run", "--agent", agent.agent_id, "--"]
@@ -213,7 +215,7 @@ class Platform:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 
@@ -257,6 +259,19 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
         return ""
+
+
+def state(pid: int) -> str:
+    """The letter of the process's state: Z has ended, and nobody has waited for it. "": gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return ""
+
+
+def runs(pid: int) -> bool:
+    """Whether it has not ended."""
+    return state(pid) not in ("", "Z")
 
 
 def _descendants(root: int) -> list[int]:

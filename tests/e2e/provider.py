@@ -167,7 +167,7 @@ class Provider:
             await self._stream(http, seen, *streamed, words, reader, writer)
         else:
             if "hold" in words:
-                await asyncio.to_thread(self.release.wait, 20)
+                await asyncio.to_thread(self.release.wait, 60)
             body = json.dumps(_document(seen)).encode()
             extra = []
             if "gzip" in words:

@@ -155,7 +155,7 @@ def test_a_card_passes_byte_for_byte(
     for way in ("name", "address"):
         agent, running = callees[server, way]
         caller = platform.agent({"allowed_agents": [agent.agent_id]})
-        direct = httpx.get(running.url + CARD, trust_env=False)
+        direct = httpx.get(running.url + CARD, trust_env=False, timeout=60)
         with platform.client(caller) as client:
             for base in (f"http://{agent.agent_id}", running.url):
                 answer = client.get(base + CARD)

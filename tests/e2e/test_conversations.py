@@ -159,6 +159,7 @@ def test_a_call_past_the_proxy_is_refused(
             json=ask.body,
             headers={**ask.headers, **headers},
             trust_env=False,
+            timeout=60,
         )
         assert "result" not in answer.json(), how
         assert "invalid-caller" in answer.text, how

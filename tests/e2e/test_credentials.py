@@ -17,9 +17,9 @@ HTTP_OPENAI = "http://api.openai.com/v1/chat/completions"
 
 def raw(platform: Platform, data: bytes) -> bytes:
     """The proxy's one answer to these bytes; the connection may stay open after it."""
-    with socket.create_connection(("127.0.0.1", platform.proxy_port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", platform.proxy_port), 60) as sock:
         sock.sendall(data)
-        sock.settimeout(10)
+        sock.settimeout(60)
         out = b""
         while not _whole(out) and (part := sock.recv(65536)):
             out += part
@@ -95,7 +95,9 @@ def test_connect_is_refused_with_407_and_the_reason_in_its_phrase(
 def test_plain_http_without_a_credential_is_407_and_with_a_wrong_one_403(
     platform: Platform, agent: Agent
 ) -> None:
-    with httpx.Client(proxy=f"http://127.0.0.1:{platform.proxy_port}", trust_env=False) as client:
+    with httpx.Client(
+        proxy=f"http://127.0.0.1:{platform.proxy_port}", trust_env=False, timeout=60
+    ) as client:
         missing = client.post(HTTP_OPENAI, json=chat())
         assert (missing.status_code, reason_of(missing)) == (407, "invalid-bearer")
         wrong = client.post(
@@ -129,6 +131,7 @@ def test_a_forged_turn_is_refused(platform: Platform, agent: Agent) -> None:
         headers={"X-Amaze-Bearer": agent.credential},
         json={},
         trust_env=False,
+        timeout=60,
     ).json()["turn"]
     other = platform.agent()
     with platform.client(agent) as client:

@@ -31,6 +31,7 @@ class Demo:
             "AMAZE_DATA_DIR": str(self.directory),
             "AMAZE_PROXY_PORT": str(self.proxy),
             "AMAZE_CONTROL_PORT": str(self.control),
+            "AMAZE_STORE_TIMEOUT_MS": "10000",  # as in platform.py
             "COLUMNS": "160",
         }
         with (self.directory / "log").open("a") as log:
@@ -53,7 +54,9 @@ class Demo:
         found: list[dict[str, Any]] = []
         for agent_id in AGENTS:
             url = f"http://127.0.0.1:{self.control}/agents/{agent_id}/audit?limit=500"
-            answer = httpx.get(url, headers={"authorization": f"Bearer {key}"}, trust_env=False)
+            answer = httpx.get(
+                url, headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=60
+            )
             found += answer.raise_for_status().json()
         calls = [one for one in found if one["kind"] != "mcp" or one["tool"]]
         return sorted(calls, key=lambda one: one["ts"] + one["latency_ms"])
@@ -88,7 +91,7 @@ def played(demo: Demo) -> Played:
         assert process.poll() is None, demo.log
         records = demo.records()
         process.send_signal(signal.SIGINT)
-        code = process.wait(30)
+        code = process.wait(60)
     finally:
         process.kill()
         process.wait()
@@ -162,7 +165,7 @@ def test_the_terminal_shows_each_call_and_why_it_was_refused(played: Played, dem
 def test_a_second_run_goes_like_the_first_and_ends_by_itself(played: Played, demo: Demo) -> None:
     process = demo.start("--exit")
     try:
-        shown, _ = process.communicate(timeout=300)
+        shown, _ = process.communicate(timeout=600)
     finally:
         process.kill()
         process.wait()

@@ -20,14 +20,14 @@ from tests.e2e.test_credentials import basic
 @contextmanager
 def tunnel(platform: Platform, agent: Agent, authority: str) -> Iterator[socket.socket]:
     """An open CONNECT tunnel."""
-    with socket.create_connection(("127.0.0.1", platform.proxy_port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", platform.proxy_port), 60) as sock:
         credentials = basic(agent.agent_id, agent.credential).decode()
         head = (
             f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
             f"Proxy-Authorization: {credentials}\r\n\r\n"
         )
         sock.sendall(head.encode())
-        sock.settimeout(10)
+        sock.settimeout(60)
         answer = b""
         while b"\r\n\r\n" not in answer:
             part = sock.recv(4096)
@@ -211,9 +211,9 @@ MALFORMED = {
 def test_malformed_requests_are_refused_closed_and_recorded(
     platform: Platform, agent: Agent, head: str
 ) -> None:
-    with socket.create_connection(("127.0.0.1", platform.proxy_port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", platform.proxy_port), 60) as sock:
         sock.sendall(absolute(agent, head))
-        sock.settimeout(10)
+        sock.settimeout(60)
         answer = everything(sock)  # ends when the proxy closes
     status = int(answer.split(b" ")[1])
     assert 400 <= status < 500 or status == 501, answer
@@ -226,12 +226,12 @@ def test_malformed_requests_are_refused_closed_and_recorded(
 
 def test_bare_line_feeds_are_refused(platform: Platform, agent: Agent) -> None:
     credentials = basic(agent.agent_id, agent.credential)
-    with socket.create_connection(("127.0.0.1", platform.proxy_port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", platform.proxy_port), 60) as sock:
         sock.sendall(
             b"GET http://api.openai.com/ HTTP/1.1\nHost: api.openai.com\n"
             b"Proxy-Authorization: " + credentials + b"\n\n"
         )
-        sock.settimeout(10)
+        sock.settimeout(60)
         answer = everything(sock)
     assert answer.startswith(b"HTTP/1.1 400"), answer
 
@@ -362,6 +362,6 @@ def test_upgrade_is_refused(platform: Platform, agent: Agent) -> None:
 
 
 def test_the_proxy_port_explains_itself(platform: Platform) -> None:
-    answer = httpx.get(f"http://127.0.0.1:{platform.proxy_port}/", trust_env=False)
+    answer = httpx.get(f"http://127.0.0.1:{platform.proxy_port}/", trust_env=False, timeout=60)
     assert answer.status_code == 400
     assert "HTTP_PROXY=" in answer.json()["error"]["message"]

@@ -122,7 +122,7 @@ def test_a_caller_that_leaves_before_the_answer_is_counted_and_recorded(
             f"Content-Length: {len(body)}",
             *(f"{name}: {value}" for name, value in session.headers.items()),
         ]
-        with socket.create_connection(("127.0.0.1", platform.proxy_port), 10) as sock:
+        with socket.create_connection(("127.0.0.1", platform.proxy_port), 60) as sock:
             sock.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body)
             until(lambda: server.executed == ["slow"], "the tool to run")
         record = platform.audited(agent, 3)[2]

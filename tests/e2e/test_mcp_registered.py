@@ -76,6 +76,7 @@ def test_a_server_that_waits_for_approval_is_not_called(
         f"http://127.0.0.1:{platform.control_port}/register?kind=mcp",
         json={"name": name, "url": scripted.url},
         trust_env=False,
+        timeout=60,
     )
     assert made.json()["status"] == "pending", made.text
     agent = platform.agent(TOOLS)

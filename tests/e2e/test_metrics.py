@@ -38,7 +38,7 @@ def test_the_sum_over_the_workers_is_what_was_called(platform: Platform, agent: 
     with platform.client(agent) as client:
         assert client.get("https://forbidden.example/").status_code == 403
         stranger = f"http://{agent.agent_id}:wrong@127.0.0.1:{platform.proxy_port}"
-        answer = httpx.get("http://x.example/", proxy=stranger, trust_env=False)
+        answer = httpx.get("http://x.example/", proxy=stranger, trust_env=False, timeout=60)
         assert answer.headers["x-amaze-reason"] == "invalid-bearer"
         for _ in range(4):
             after = scraped(platform.proxy_port)
@@ -70,7 +70,7 @@ def test_no_agent_is_named_and_none_reaches_them_through_the_proxy(
             answer = client.get(f"http://127.0.0.1:{port}/metrics")
             assert (answer.status_code, "amaze_build_info" in answer.text) == (403, False)
     for port in (platform.proxy_port, platform.control_port):
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=60).text
         assert "amaze_build_info" in text
         assert agent.agent_id not in text
         assert "gpt-4.1-mini" not in text

@@ -59,9 +59,7 @@ class Stage:
 
     def spans(self, trace_id: str, count: int) -> list[Any]:
         """The spans of the trace that came through the collector."""
-        until(
-            lambda: len(self.received.of(trace_id)) >= count, f"{count} spans in the collector", 30
-        )
+        until(lambda: len(self.received.of(trace_id)) >= count, f"{count} spans in the collector")
         return self.received.of(trace_id)
 
 

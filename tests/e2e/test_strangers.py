@@ -20,6 +20,7 @@ def rival_of(platform: Platform, agent: Agent) -> Agent:
         f"http://127.0.0.1:{platform.control_port}/register",
         json={"agent_id": agent.agent_id},
         trust_env=False,
+        timeout=60,
     )
     assert answer.json()["status"] == "pending"
     return Agent(agent.agent_id, answer.json()["bearer_token"])

@@ -151,6 +151,6 @@ def test_an_approval_pins(platform: Platform, server: Changing) -> None:
     name = f"waiting-{secrets.token_hex(3)}"
     body = {"name": name, "url": server.url}
     at = f"http://127.0.0.1:{platform.control_port}/register?kind=mcp"
-    made = httpx.post(at, json=body, trust_env=False).json()
+    made = httpx.post(at, json=body, trust_env=False, timeout=60).json()
     assert made["status"] == "pending"
     assert set(post(platform, name, "approve")["pins"]) == {"add", "echo"}

@@ -190,6 +190,7 @@ def test_to_register_again_resets_nothing(
             json={"agent_id": agent.agent_id},
             headers={"x-amaze-bearer": agent.credential},
             trust_env=False,
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         assert caller.reasons(echo, message) == ["budget_exceeded"] * 2
@@ -241,5 +242,6 @@ def test_a_policy_may_take_turns_from_the_gateway_alone(
         f"http://{busy.endpoints['chat_host']}:{busy.endpoints['chat_port']}/chat",
         json={"message": "[]"},
         trust_env=False,
+        timeout=60,
     )
     assert direct.status_code == 403, direct.text

@@ -98,7 +98,7 @@ def test_an_emptied_store_is_filled_again_and_nothing_passes_meanwhile(
     with loaded(platform) as load, asking(platform, stopped, barred, spent) as reasons:
         for number, empty in enumerate((flush, replace), 1):
             empty(platform)
-            until(lambda number=number: alarms(platform) == number, "the loss to be told", 30)
+            until(lambda number=number: alarms(platform) == number, "the loss to be told")
             until(platform.is_ready, "the platform to be well")
             load.passes()
             for seen in reasons.values():

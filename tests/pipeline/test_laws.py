@@ -153,7 +153,7 @@ async def play(script: Script) -> tuple[World, Answered]:
     return world, answered
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(scripts())
 def test_the_laws(script: Script) -> None:
     with silent("amaze.proxy"):

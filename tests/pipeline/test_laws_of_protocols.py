@@ -237,7 +237,7 @@ async def play(script: Script) -> tuple[World, Answered]:
     return world, await ask(world, script)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(scripts())
 def test_the_laws(script: Script) -> None:
     with silent("amaze.proxy"):

@@ -26,6 +26,7 @@ from amaze_proxy.protocols.providers import Family
 from amaze_proxy.store.admission import Admission, Admitted, Outcome
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.registry import EntryStatus, LlmHost
+from tests.patience import PATIENCE
 from tests.pipeline.fakes import AGENT, SHA256, World
 
 ME = Claim(AGENT, SHA256)
@@ -185,7 +186,7 @@ async def test_both_are_asked_at_once(world: World) -> None:
         await both.wait()
 
     world.reach = wait  # type: ignore[method-assign]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await asked(world, asking(MCP, entry="demo", entry_url=URL))
     assert sorted(world.events) == ["admit", "look"]
 

@@ -19,9 +19,11 @@ from amaze_proxy.store.agents import Agent, AgentStatus, Endpoint
 from amaze_proxy.store.embedded import EmbeddedValkey
 from amaze_proxy.store.registry import EntryStatus, McpServer
 from amaze_proxy.store.store import Store, open_store
+from tests.patience import PATIENCE
 from tests.pipeline.fakes import AGENT, BEARER, JSON, OPENAI, SHA256, SSE, Reply, World
 from tests.pipeline.test_a2a_line import in_turn, send
 from tests.pipeline.test_mcp_line import MCP, event, result, rpc, tool
+from tests.store.conftest import relax
 
 HOUR = 3_600_000
 POLICY = """
@@ -89,6 +91,7 @@ class Tap:
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
     server = EmbeddedValkey(tmp_path_factory.mktemp("valkey"))
     server.start()
+    relax(server)
     yield server
     server.stop()
 
@@ -100,7 +103,7 @@ async def world(valkey: EmbeddedValkey, tmp_path: Path) -> AsyncIterator[World]:
     at = tmp_path / "tap.sock"
     tap = Tap(world, valkey.socket_path)
     listening = await asyncio.start_unix_server(tap.serve, str(at))
-    store = await open_store(f"unix://{at}")
+    store = await open_store(f"unix://{at}", timeout=PATIENCE)
     await store.client.flushall()
     await fill(store)
     directory = Directory(store.registry)

@@ -16,9 +16,10 @@ from amaze_proxy.policy.chain import (
     Chains,
     Flaw,
     escaped,
+    link_of,
     read_link,
 )
-from amaze_proxy.policy.record import GENESIS, AuditRecord, seal, to_json
+from amaze_proxy.policy.record import GENESIS, AuditRecord, as_body, from_json, seal, to_json
 
 
 def chain(count: int, writer: str = "w", **more: str) -> list[AuditRecord]:
@@ -50,6 +51,7 @@ def test_what_was_sealed_is_whole(body: str, latency: float) -> None:
     for text in (to_json(record), escaped(to_json(record))):
         link = read_link(text)
         assert (link.sound, link.hash, link.seq) == (True, record.hash, 1)
+        assert link_of(as_body(from_json(text)), text) == link
 
 
 @given(st.data())
@@ -65,8 +67,9 @@ def test_no_byte_can_be_altered(data: st.DataObject) -> None:
 
 
 def test_a_doubled_key_is_no_way_to_say_two_things() -> None:
-    text = to_json(chain(1)[0])
-    assert not read_link('{"denied":true,' + text[1:]).sound
+    text = '{"denied":true,' + to_json(chain(1)[0])[1:]
+    assert not read_link(text).sound
+    assert not link_of(as_body(from_json(text)), text).sound
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "1", "[" * 100_000, '{"seq":true}'])

@@ -56,14 +56,23 @@ def test_refused(text: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 33 + "]" * 33, "- " * 32 + "1", '{"a":' * 32 + "1" + "}" * 32]
+)
+def test_the_deepest_that_is_read(text: str) -> None:
+    read_document(text)
+    with pytest.raises(NotUnderstood, match="is nested deeper than 32"):
+        read_document(f'{{"a":{text}}}' if text.startswith("{") else f"- {text}")
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
 )
 
 
-@given(st.dictionaries(st.text(), JSON))
+@given(st.dictionaries(st.text(), JSON, max_size=3))
 def test_json_is_read_as_json(value: dict[str, Any]) -> None:
     assert read_document(json.dumps(value)) == value
 

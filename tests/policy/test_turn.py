@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from amaze_proxy.policy.ids import AGENT_ID
 from amaze_proxy.policy.signing import encode, sign
-from amaze_proxy.policy.turn import Turn, mint, verify
+from amaze_proxy.policy.turn import Turn, ambient_trace, mint, verify
 
 KEY = b"k" * 32
 TURN = Turn("agent-1", "turn_1", "a" * 32, "b" * 16, 1_700_000_000_000, 2)
@@ -136,3 +136,11 @@ def test_a_short_key_neither_mints_nor_verifies() -> None:
         mint(b"", TURN)
     with pytest.raises(ValueError, match="at least 16 bytes"):
         verify(b"", TOKEN)
+
+
+def test_an_unsigned_turn_has_a_trace_of_its_own() -> None:
+    asked = [("a", "s", "ambient"), ("b", "s", "ambient"), ("a", "t", "ambient"), ("a", "s", "x")]
+    traces = {ambient_trace(*one) for one in asked}
+    assert len(traces) == 4
+    assert all(len(trace) == 32 for trace in traces)
+    assert ambient_trace(*asked[0]) in traces

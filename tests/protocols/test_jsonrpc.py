@@ -97,7 +97,10 @@ def test_refuses_what_two_readers_could_read_differently(body):
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
 )
 members = st.dictionaries(
     st.sampled_from(["jsonrpc", "id", "method", "params", "result", "error", "Id", "x"]),

@@ -19,6 +19,7 @@ from amaze_proxy.store.admission import Admission, Admitted, Settlement
 from amaze_proxy.store.agents import Agent, AgentStatus
 from amaze_proxy.store.embedded import EmbeddedValkey
 from amaze_proxy.store.store import Store, open_store
+from tests.patience import PATIENCE
 
 
 @dataclass
@@ -91,17 +92,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]
 
 
 def relax(valkey: EmbeddedValkey) -> None:
-    """Not every write on disk at once: these tests are about what is decided, and a disk that
-    stalls for longer than the store may take would be refused, as it should. Tests of durability
-    start a server of their own."""
+    """Nothing on disk: these tests are about what is decided, and a disk may stall for longer than
+    a test waits. Tests of durability start a server of their own."""
     with redis.Redis(unix_socket_path=str(valkey.socket_path)) as client:
-        client.config_set("appendfsync", "no")
+        client.config_set("appendonly", "no")
 
 
 @pytest.fixture
 async def bare(server: EmbeddedValkey, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store."""
-    store = await open_store(server.url, tmp_path / "journal")
+    store = await open_store(server.url, tmp_path / "journal", timeout=PATIENCE)
     await store.client.flushall()
     yield store
     await store.close()
@@ -124,7 +124,7 @@ def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
     """Wait for a condition."""
 
     async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
-        with anyio.fail_after(15):
+        with anyio.fail_after(2 * PATIENCE):
             while not await condition():
                 await anyio.sleep(0.01)
 

@@ -8,6 +8,7 @@ import pytest
 from amaze_proxy.store.agents import Agent, AgentStatus, CredentialState, Endpoint
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 ONE, TWO, THREE = (hashlib.sha256(name).hexdigest() for name in (b"1", b"2", b"3"))
 
@@ -139,7 +140,7 @@ async def test_what_is_no_sha256_is_an_error(store):
 
 
 async def test_a_store_that_is_down(own_server):
-    store = await open_store(own_server.url)
+    store = await open_store(own_server.url, timeout=PATIENCE)
     await store.ping()
     own_server.stop()
     for asked in (store.agents.get("a"), store.agents.create(Agent("a")), store.ping()):
@@ -147,4 +148,4 @@ async def test_a_store_that_is_down(own_server):
             await asked
     await store.close()
     with pytest.raises(StoreUnavailable):
-        await open_store(own_server.url)
+        await open_store(own_server.url, timeout=PATIENCE)

@@ -9,6 +9,7 @@ import pytest
 from amaze_proxy.policy.record import AuditRecord, from_json, seal, to_json
 from amaze_proxy.store.agents import Agent
 from amaze_proxy.store.audit import NoRecord
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ async def test_tail_follows_all_agents_and_those_who_come_later(store, script, s
         await store.agents.create(Agent("bob"))
         stranger = await store.gate.settle(replace(script.refusal(), agent_id="_unknown"))
         bob = await store.gate.settle(replace(script.refusal(), agent_id="bob"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             found += [(await anext(tail)).record for _ in range(2)]
     assert [record.seq for record in found] == [9, 10, 1, 1]
     assert {record.writer for record in found[2:]} == {stranger.writer, bob.writer}
@@ -119,6 +120,6 @@ async def test_tail_begins_at_the_end(store, script, stream, until):
         waiting = asyncio.ensure_future(anext(tail))
         await until(is_waiting)
         sealed = await store.gate.settle(script.refusal())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             entry = await waiting
     assert entry.record.seq == sealed.seq == 11

@@ -19,6 +19,7 @@ from amaze_proxy.store.cluster import ClusterCaller
 from amaze_proxy.store.peers import Hop
 from amaze_proxy.store.registry import EntryStatus, LlmHost, McpServer
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 
@@ -35,7 +36,7 @@ def free_port():
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 2 * PATIENCE
     while True:
         with suppress(RedisError):
             if condition():
@@ -58,8 +59,8 @@ def cluster(tmp_path_factory):
                     *options.split(),
                     "--save",
                     "",
-                    "--cluster-node-timeout",
-                    "2000",
+                    "--cluster-node-timeout",  # a node that stands still has not failed
+                    "60000",
                 ],
                 stdout=subprocess.DEVNULL,
             )
@@ -93,7 +94,7 @@ def is_whole(node):
 
 
 async def test_agents_on_all_nodes_are_admitted_and_settled(cluster, script, tmp_path):
-    store = await open_store(cluster, tmp_path / "journal")
+    store = await open_store(cluster, tmp_path / "journal", timeout=PATIENCE)
     assert isinstance(store.hot.caller, ClusterCaller)
     for name in ("alice", "bob", "carol", "dave", "erin"):
         script.agent_id = name
@@ -122,7 +123,7 @@ async def test_agents_on_all_nodes_are_admitted_and_settled(cluster, script, tmp
 
 
 async def test_functions_come_back_to_a_node_that_lost_them(cluster, script):
-    store = await open_store(cluster)
+    store = await open_store(cluster, timeout=PATIENCE)
     await store.client.flushall()
     await script.enrol(store)
     for node in store.client.get_primaries():
@@ -133,7 +134,7 @@ async def test_functions_come_back_to_a_node_that_lost_them(cluster, script):
 
 
 async def test_the_directory_is_gathered_from_all_nodes(cluster, script):
-    store = await open_store(cluster)
+    store = await open_store(cluster, timeout=PATIENCE)
     await store.client.flushall()
     servers = [McpServer(f"s{n}", f"http://h{n}", EntryStatus.APPROVED) for n in range(9)]
     hosts = [LlmHost(f"l{n}", f"http://h{n}", "openai", EntryStatus.APPROVED) for n in range(9)]
@@ -152,7 +153,7 @@ async def test_the_directory_is_gathered_from_all_nodes(cluster, script):
 
 
 async def test_hops_to_agents_on_all_nodes(cluster, script):
-    store = await open_store(cluster)
+    store = await open_store(cluster, timeout=PATIENCE)
     await store.client.flushall()
     for name in ("alice", "bob", "carol", "dave", "erin"):
         script.agent_id = name

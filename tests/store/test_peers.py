@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amaze_proxy.policy.decision import GraphStep, Reason
@@ -15,6 +15,7 @@ from amaze_proxy.store.calls import admit_call, read_admitted
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.peers import Callee, Hop, hop_call
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 BASE = 1_700_000_000_000
 MINUTE = 60_000
@@ -372,7 +373,7 @@ EVENTS = st.lists(
 
 
 async def play(url, script, events):
-    store = await open_store(url)
+    store = await open_store(url, timeout=PATIENCE)
     try:
         await store.client.flushall()
         await script.enrol(store)
@@ -408,8 +409,6 @@ async def compare(store, script, events):
 
 
 @given(events=EVENTS)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 def test_turns_agree_with_the_messages(server, script, events):
     asyncio.run(play(server.url, script, events))

@@ -18,6 +18,7 @@ from amaze_proxy.store.registry import (
     mcp_server,
 )
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 DEMO = McpServer("demo-mcp", "http://10.0.0.1:9000/mcp", EntryStatus.APPROVED, "ops", 3)
 LOCAL = LlmHost("local", "http://10.0.0.2:8000", "openai", EntryStatus.PENDING, 1)
@@ -241,7 +242,7 @@ async def test_an_entry_that_makes_no_sense_is_an_error(bare):
 
 
 async def test_a_store_that_is_down(own_server):
-    store = await open_store(own_server.url)
+    store = await open_store(own_server.url, timeout=PATIENCE)
     own_server.stop()
     for asked in (
         store.registry.publish_mcp(DEMO),

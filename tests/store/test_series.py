@@ -18,6 +18,7 @@ from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.calls import settle_call
 from amaze_proxy.store.series import KEPT_MS, MINUTE_MS, Metric, Sum, points
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 from tests.store.conftest import relax
 from tests.store.test_cluster import free_port, wait_for
 from tests.store.timeseries import ENVIRONMENT, ValkeyWithSeries, module
@@ -38,7 +39,7 @@ def modular(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyWithSeri
 
 @pytest.fixture
 async def series_store(modular, script, tmp_path):
-    store = await open_store(modular.url, tmp_path / "journal")
+    store = await open_store(modular.url, tmp_path / "journal", timeout=PATIENCE)
     await store.client.flushall()
     await script.enrol(store)
     yield store
@@ -152,7 +153,7 @@ async def test_a_server_that_has_it_after_a_restart_is_used_at_once(
     options = plain._options()
     plain._options = lambda: options[: options.index("--loadmodule")]
     plain.start()
-    store = await open_store(plain.url, tmp_path / "journal")
+    store = await open_store(plain.url, tmp_path / "journal", timeout=PATIENCE)
     try:
         await script.enrol(store, AgentStatus.APPROVED)
         await store.gate.settle(settlement(script, **LLM))
@@ -196,7 +197,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 
 
 async def test_on_a_cluster(cluster: str, tmp_path: Path, script) -> None:
-    store = await open_store(cluster, tmp_path / "journal")
+    store = await open_store(cluster, tmp_path / "journal", timeout=PATIENCE)
     try:
         await store.gate.settle(settlement(script, **LLM))
         assert (await totals(store))["llm_tokens"] == [(0, 15)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amaze_proxy.policy import budget, graph
@@ -12,6 +12,7 @@ from amaze_proxy.policy.decision import GraphMove, GraphStep, Limit, Obligations
 from amaze_proxy.policy.usage import Charge, Measure, Usage
 from amaze_proxy.store.admission import Outcome
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 AMOUNTS = st.one_of(st.integers(0, 20), st.integers(0, 600), st.integers(0, 10**10))
 
@@ -51,7 +52,7 @@ POLICIES = st.builds(
 
 
 async def reserve(url, script, obligations, spent, mean, charge):
-    store = await open_store(url)
+    store = await open_store(url, timeout=PATIENCE)
     try:
         await store.client.flushall()
         await script.enrol(store)
@@ -72,9 +73,7 @@ async def reserve(url, script, obligations, spent, mean, charge):
 
 
 @given(obligations=POLICIES, spent=SPENT, mean=st.integers(0, 2000), charge=CHARGES)
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 def test_budgets_agree(server, script, obligations, spent, mean, charge):
     used, admitted = asyncio.run(reserve(server.url, script, obligations, spent, mean, charge))
     said = budget.reserve(obligations, Usage(used=used), charge, mean)
@@ -109,7 +108,7 @@ STEPS = st.lists(
 
 
 async def walk(url, script, moves):
-    store = await open_store(url)
+    store = await open_store(url, timeout=PATIENCE)
     try:
         await store.client.flushall()
         await script.enrol(store)
@@ -119,9 +118,7 @@ async def walk(url, script, moves):
 
 
 @given(moves=st.lists(STEPS.map(lambda steps: GraphMove(steps, ((None, "begin"),))), max_size=12))
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50)
 def test_graphs_agree(server, script, moves):
     position, loops = None, {}
     for move, admitted in zip(moves, asyncio.run(walk(server.url, script, moves)), strict=True):

@@ -10,6 +10,7 @@ from amaze_proxy.policy.decision import GraphStep, Limit, Reason
 from amaze_proxy.policy.usage import Charge, Measure
 from amaze_proxy.store.admission import Outcome
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 HOUR = 3_600_000
 ONCE = GraphStep(1, (None,), 1)
@@ -19,7 +20,7 @@ NEXT = GraphStep(2, (1,), 1)
 @pytest.fixture
 async def other(store, server):
     """A second worker's store."""
-    opened = await open_store(server.url)
+    opened = await open_store(server.url, timeout=PATIENCE)
     yield opened
     await opened.close()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amaze_proxy.policy.record import GENESIS, seal
@@ -14,6 +14,7 @@ from amaze_proxy.store import keys
 from amaze_proxy.store.admission import Outcome, Settlement
 from amaze_proxy.store.calls import admit_call, read_admitted, settle_call
 from amaze_proxy.store.store import open_store
+from tests.patience import PATIENCE
 
 WINDOW, MAXIMUM, BUCKET = 60_000, 100, 1_000
 BASE = 1_700_000_000_000
@@ -48,7 +49,7 @@ class Model:
 
 
 async def play(url, script, events):
-    store = await open_store(url)
+    store = await open_store(url, timeout=PATIENCE)
     try:
         await store.client.flushall()
         await script.enrol(store)
@@ -85,9 +86,7 @@ async def compare(caller, script, events):
 
 
 @given(events=EVENTS)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 def test_a_window_agrees_with_the_exact_log(server, script, events):
     asyncio.run(play(server.url, script, events))
 

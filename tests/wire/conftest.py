@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -16,10 +17,12 @@ import uvloop
 from amaze_proxy.wire.asgi import ASGIApp
 from amaze_proxy.wire.authority import Authority
 from amaze_proxy.wire.ca import CertificateAuthority, load_or_create_ca
+from amaze_proxy.wire.connection import ClientConnection
 from amaze_proxy.wire.ingress import Answer, Fault
 from amaze_proxy.wire.leaves import LeafCache
 from amaze_proxy.wire.limits import Limits
 from amaze_proxy.wire.server import ProxyServer
+from tests.patience import PATIENCE
 
 ON_BOTH_LOOPS = ("test_server", "test_connection", "test_upstream")
 
@@ -80,7 +83,7 @@ class Gate:
         return Answer(fault.status, "Refused", ((b"x-fault", fault.kind.encode()),), b"refused")
 
     async def one_fault(self) -> Fault:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await self.recorded.wait()
         assert len(self.faults) == 1
         return self.faults[0]
@@ -105,7 +108,7 @@ class Client:
         await self.writer.drain()
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             raw = await self.reader.readuntil(b"\r\n\r\n")
         first, *lines = raw.decode("latin-1").rstrip().split("\r\n")
         fields = (line.split(": ", 1) for line in lines)
@@ -113,7 +116,7 @@ class Client:
 
     async def reply(self, *, body: bool = True) -> Reply:
         status, headers = await self.head()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             if not body:
                 data = b""
             elif "content-length" in headers:
@@ -125,15 +128,15 @@ class Client:
         return Reply(status, headers, data)
 
     async def _chunks(self) -> bytes:
-        data = b""
+        chunks = []
         while size := int((await self.reader.readuntil(b"\r\n")).strip(), 16):
-            data += (await self.reader.readexactly(size + 2))[:-2]
+            chunks.append((await self.reader.readexactly(size + 2))[:-2])
         await self.reader.readexactly(2)
-        return data
+        return b"".join(chunks)
 
     async def at_end(self) -> bytes:
         """What comes until the server ends the connection in order."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await self.reader.read()
 
     async def ask(self, data: bytes) -> Reply:
@@ -141,7 +144,7 @@ class Client:
         return await self.reply()
 
     async def tls(self, context: ssl.SSLContext, name: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await self.writer.start_tls(context, server_hostname=name)
 
     def vanish(self) -> None:
@@ -162,6 +165,23 @@ class Proxy:
         client = Client(*streams)
         self.clients.append(client)
         return client
+
+    async def inside(
+        self, client: Client, ready: Callable[[ClientConnection], bool]
+    ) -> ClientConnection:
+        """The server's end of a client's connection, once it is as the test needs it."""
+        name = client.writer.get_extra_info("sockname")
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for connection in self.server._shared.connections:
+                    if connection._client == name and ready(connection):
+                        return connection
+                await asyncio.sleep(0.001)
+
+    def expire(self, connection: ClientConnection) -> None:
+        """The time that it has for what it does now is over."""
+        assert connection._deadline._when < math.inf
+        connection._deadline.arm(0)
 
     async def tunnel(self, to: str = "api.example:443") -> Client:
         client = await self.client()
@@ -195,7 +215,7 @@ async def start_proxy(leaves: LeafCache) -> AsyncIterator[StartProxy]:
             client.writer.close()
             with contextlib.suppress(OSError, ssl.SSLError):
                 await client.writer.wait_closed()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await proxy.server.drain()
             await proxy.serving
 
@@ -236,6 +256,6 @@ async def start_upstream(ca: CertificateAuthority) -> AsyncIterator[StartUpstrea
     for task in tuple(tasks):
         task.cancel()
     if tasks:
-        await asyncio.wait(tuple(tasks), timeout=5)
+        await asyncio.wait(tuple(tasks), timeout=PATIENCE)
     for server in servers:
         await server.wait_closed()

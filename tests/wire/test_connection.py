@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from amaze_proxy.wire.asgi import Receive, Scope, Send
+from amaze_proxy.wire.ending import Stage
 from amaze_proxy.wire.ingress import Answer, FaultKind
 from amaze_proxy.wire.leaves import LeafCache
 from amaze_proxy.wire.limits import Limits
 from amaze_proxy.wire.tls import TlsSession
+from tests.patience import PATIENCE
 
 INNER = b"GET /v1?x=1 HTTP/1.1\r\nHost: api.example\r\n\r\n"
 REFUSAL = Answer(407, "Agent token missing", ((b"proxy-authenticate", b"Basic"),), b"no")
@@ -87,11 +89,11 @@ async def test_a_client_hello_may_come_with_the_connect(
     await client.send(hello[7:])
     assert (await client.head())[0] == 200
     while not tls.handshake():
-        tls.feed(await asyncio.wait_for(client.reader.read(65536), 5))
+        tls.feed(await asyncio.wait_for(client.reader.read(65536), PATIENCE))
     await client.send(tls.outgoing() + tls.encrypt(INNER))
     plain = b""
     while b"/v1" not in plain:
-        tls.feed(await asyncio.wait_for(client.reader.read(65536), 5))
+        tls.feed(await asyncio.wait_for(client.reader.read(65536), PATIENCE))
         plain += tls.read()
     assert plain.startswith(b"HTTP/1.1 200 OK\r\n")
 
@@ -247,9 +249,11 @@ async def test_a_silent_tunnel_is_closed(start_proxy: Any) -> None:
 
 
 async def test_a_stuck_handshake_is_closed(start_proxy: Any) -> None:
-    proxy = await start_proxy(Seen(), Limits(tls_handshake_s=0.05))
+    proxy = await start_proxy(Seen(), Limits(tls_handshake_s=PATIENCE))
     client = await proxy.tunnel()
     await client.send(b"\x16\x03\x01\x02\x00\x01")
+    inside = await proxy.inside(client, lambda one: one._stage is Stage.HANDSHAKE)
+    proxy.expire(inside)
     assert await client.at_end() == b""
     assert (await proxy.gate.one_fault()).kind is FaultKind.TLS
 
@@ -257,7 +261,7 @@ async def test_a_stuck_handshake_is_closed(start_proxy: Any) -> None:
 def distrust(port: int) -> None:
     """What a blocking client does that has another trust store: it sends an alert."""
     untrusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
         sock.sendall(b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example\r\n\r\n")
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -333,9 +337,9 @@ async def test_a_client_that_leaves_its_tunnel_cancels_the_app(
     client = await proxy.tunnel()
     await client.tls(strict_context, "api.example")
     await client.send(INNER)
-    await asyncio.wait_for(called.wait(), 5)
+    await asyncio.wait_for(called.wait(), PATIENCE)
     client.writer.close()
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), PATIENCE)
 
 
 async def test_an_ordered_end_has_a_close_notify(
@@ -348,7 +352,7 @@ async def test_an_ordered_end_has_a_close_notify(
     tls = TlsSession(strict_context, server_side=False, server_name="api.example")
     while not tls.handshake():
         await client.send(tls.outgoing())
-        tls.feed(await asyncio.wait_for(client.reader.read(65536), 5))
+        tls.feed(await asyncio.wait_for(client.reader.read(65536), PATIENCE))
     await client.send(
         tls.outgoing() + tls.encrypt(INNER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
     )
@@ -416,7 +420,7 @@ async def test_tls_that_breaks_later_ends_the_connection(
     tls = TlsSession(strict_context, server_side=False, server_name="api.example")
     while not tls.handshake():
         await client.send(tls.outgoing())
-        tls.feed(await asyncio.wait_for(client.reader.read(65536), 5))
+        tls.feed(await asyncio.wait_for(client.reader.read(65536), PATIENCE))
     await client.send(tls.outgoing() + b"\x17\x03\x03\x00\x20" + b"x" * 32)
     with contextlib.suppress(ConnectionResetError):
         await client.at_end()

@@ -21,6 +21,7 @@ from amaze_proxy.wire.ingress import (
     FaultKind,
 )
 from amaze_proxy.wire.limits import Limits
+from tests.patience import PATIENCE
 
 ABSOLUTE = b"GET http://api.example/x%20y?q=1 HTTP/1.1\r\nHost: api.example\r\n\r\n"
 POST = b"POST http://api.example/ HTTP/1.1\r\nHost: api.example\r\n"
@@ -185,7 +186,7 @@ async def test_streamed_parts_arrive_one_by_one(start_proxy: Any) -> None:
     assert (await client.head())[1] == {"transfer-encoding": "chunked"}
     for wire in (b"3\r\none\r\n", b"3\r\ntwo\r\n", b"0\r\n\r\n"):
         go.set()
-        assert await asyncio.wait_for(client.reader.readexactly(len(wire)), 5) == wire
+        assert await asyncio.wait_for(client.reader.readexactly(len(wire)), PATIENCE) == wire
 
 
 async def test_100_continue_comes_when_the_body_is_asked_for(start_proxy: Any) -> None:
@@ -315,25 +316,25 @@ async def test_a_slow_body_times_out(start_proxy: Any) -> None:
 
 
 async def test_a_slow_head_times_out_and_others_do_not_notice(start_proxy: Any) -> None:
-    proxy = await start_proxy(echo, Limits(head_s=0.1))
+    proxy = await start_proxy(echo, Limits(head_s=PATIENCE))
     good, slow = await proxy.client(), await proxy.client()
     assert (await good.ask(ABSOLUTE)).status == 200
-
-    async def drip() -> None:
-        for byte in ABSOLUTE[:-1]:
-            await slow.send(bytes([byte]))
-            await asyncio.sleep(0.01)
-
-    dripping = asyncio.create_task(drip())
+    deadlines = set()
+    for sent in range(1, len(ABSOLUTE)):
+        await slow.send(ABSOLUTE[sent - 1 : sent])
+        inside = await proxy.inside(slow, lambda one, sent=sent: len(one._heads.buffered) == sent)
+        deadlines.add(inside._deadline._when)
+    assert len(deadlines) == 1  # no byte moved it
+    proxy.expire(inside)
     assert (await slow.reply()).status == 408
-    dripping.cancel()
     assert (await proxy.gate.one_fault()).kind is FaultKind.TIMEOUT
     assert (await good.ask(ABSOLUTE)).status == 200
 
 
 @pytest.mark.parametrize("asked_before", [True, False])
 async def test_idle_connections_end_quietly(start_proxy: Any, asked_before: bool) -> None:
-    proxy = await start_proxy(echo, Limits(head_s=0.05, keepalive_s=0.05))
+    limits = Limits(keepalive_s=0.05) if asked_before else Limits(head_s=0.05)
+    proxy = await start_proxy(echo, limits)
     client = await proxy.client()
     if asked_before:
         await client.ask(ABSOLUTE)
@@ -377,12 +378,12 @@ async def test_a_client_that_leaves_cancels_the_app(
     proxy = await start_proxy(app)
     client = await proxy.client()
     await client.send(POST + b"Content-Length: 0\r\n\r\n")
-    await asyncio.wait_for(app.called.wait(), 5)
+    await asyncio.wait_for(app.called.wait(), PATIENCE)
     if orderly:
         client.writer.close()
     else:
         client.vanish()
-    await asyncio.wait_for(app.ended.wait(), 5)
+    await asyncio.wait_for(app.ended.wait(), PATIENCE)
     assert (app.cancelled, app.afterwards) == (1, "http.disconnect")
 
 
@@ -402,7 +403,7 @@ async def test_a_client_that_leaves_after_the_response_does_not_cancel(start_pro
     await client.ask(ABSOLUTE)
     client.vanish()
     left.set()
-    await asyncio.wait_for(settled.wait(), 5)
+    await asyncio.wait_for(settled.wait(), PATIENCE)
 
 
 async def test_receive_says_disconnect_after_the_response(start_proxy: Any) -> None:
@@ -578,7 +579,7 @@ async def test_a_client_that_takes_nothing_is_dropped(start_proxy: Any) -> None:
     proxy = await start_proxy(app, Limits(write_idle_s=0.05))
     sock = socket.create_connection(("127.0.0.1", proxy.port))
     sock.sendall(ABSOLUTE)
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), PATIENCE)
     sock.close()
 
 
@@ -626,7 +627,7 @@ async def test_drain_lets_what_is_in_flight_finish(start_proxy: Any) -> None:
     proxy = await start_proxy(app)
     idle, busy = await proxy.client(), await proxy.client()
     await busy.send(ABSOLUTE)
-    await asyncio.wait_for(called.wait(), 5)
+    await asyncio.wait_for(called.wait(), PATIENCE)
     draining = asyncio.create_task(proxy.server.drain())
     assert await idle.at_end() == b""
     with pytest.raises(OSError):
@@ -636,8 +637,8 @@ async def test_drain_lets_what_is_in_flight_finish(start_proxy: Any) -> None:
     assert (reply.body, reply.headers["connection"]) == (b"done", "close")
     busy.writer.close()
     idle.writer.close()
-    await asyncio.wait_for(draining, 5)
-    await asyncio.wait_for(proxy.serving, 5)
+    await asyncio.wait_for(draining, PATIENCE)
+    await asyncio.wait_for(proxy.serving, PATIENCE)
 
 
 async def test_drain_is_capped(start_proxy: Any) -> None:
@@ -645,8 +646,8 @@ async def test_drain_is_capped(start_proxy: Any) -> None:
     proxy = await start_proxy(app, Limits(drain_s=0.05))
     client = await proxy.client()
     await client.send(ABSOLUTE)
-    await asyncio.wait_for(app.called.wait(), 5)
-    await asyncio.wait_for(proxy.server.drain(), 5)
+    await asyncio.wait_for(app.called.wait(), PATIENCE)
+    await asyncio.wait_for(proxy.server.drain(), PATIENCE)
     assert app.ended.is_set()
     with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
         await client.reply()
@@ -668,7 +669,7 @@ async def test_a_flood_after_a_fault_is_not_read(start_proxy: Any) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(client.writer.drain(), 0.1)
     go.set()
-    await asyncio.wait_for(proxy.gate.recorded.wait(), 5)
+    await asyncio.wait_for(proxy.gate.recorded.wait(), PATIENCE)
     client.vanish()
 
 
@@ -677,7 +678,7 @@ async def test_serving_may_be_cancelled(start_proxy: Any) -> None:
     proxy = await start_proxy(app)
     client = await proxy.client()
     await client.send(ABSOLUTE)
-    await asyncio.wait_for(app.called.wait(), 5)
+    await asyncio.wait_for(app.called.wait(), PATIENCE)
     proxy.serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await proxy.serving

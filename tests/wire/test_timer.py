@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from amaze_proxy.wire.timer import Deadline
+from tests.patience import PATIENCE
 
 
 async def test_it_expires_once() -> None:
@@ -27,7 +28,7 @@ async def test_moved_later_it_waits_and_earlier_it_does_not() -> None:
     fired.clear()
     deadline.arm(3600)
     deadline.arm(0.001)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await fired.wait()
 
 

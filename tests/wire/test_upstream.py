@@ -23,6 +23,7 @@ from amaze_proxy.wire.upstream import (
     Upstreams,
     UpstreamTimeout,
 )
+from tests.patience import PATIENCE
 
 MIB = 1024 * 1024
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -39,7 +40,7 @@ async def make_upstreams(strict_context: ssl.SSLContext) -> AsyncIterator[Callab
 
     yield make
     for upstreams in made:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await upstreams.aclose()
 
 
@@ -152,8 +153,10 @@ async def test_a_connection_that_the_upstream_closed_is_not_reused(
     for _ in range(3):
         response = await upstreams.send(at(there), "POST", b"/", [], b"once")
         assert await body_of(response) == b"ok"
-        await asyncio.wait_for(server.ended.wait(), 5)
-        await asyncio.sleep(0.01)
+        await asyncio.wait_for(server.ended.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            while upstreams._pool:  # until it has seen the end
+                await asyncio.sleep(0.001)
     assert server.connections == 3
     assert len(server.requests) == 3
 
@@ -311,7 +314,7 @@ async def test_closing_a_response_stops_the_upstream(
     async for _ in response.chunks():
         break
     await response.aclose()
-    await asyncio.wait_for(stopped.wait(), 5)
+    await asyncio.wait_for(stopped.wait(), PATIENCE)
 
 
 async def test_cancelling_a_request_closes_its_connection(
@@ -321,7 +324,7 @@ async def test_cancelling_a_request_closes_its_connection(
     there = await start_upstream(server)
     upstreams = make_upstreams()
     task = asyncio.create_task(upstreams.send(at(there), "GET", b"/", [], b""))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not server.requests:
             await asyncio.sleep(0.001)
         task.cancel()
@@ -352,7 +355,7 @@ async def test_an_idle_connection_is_closed_in_time(
     server = Server(OK)
     there = await start_upstream(server)
     await get(make_upstreams(timeouts=Timeouts(keepalive_s=0.05)), at(there))
-    await asyncio.wait_for(server.ended.wait(), 5)
+    await asyncio.wait_for(server.ended.wait(), PATIENCE)
 
 
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
@@ -401,7 +404,7 @@ async def test_a_body_that_breaks_breaks_the_request(
     there = await start_upstream(server)
     with pytest.raises(LookupError):
         await make_upstreams().send(at(there), "POST", b"/", [], breaking())
-    await asyncio.wait_for(server.ended.wait(), 5)
+    await asyncio.wait_for(server.ended.wait(), PATIENCE)
     assert server.requests == []
 
 
@@ -500,8 +503,8 @@ async def test_aclose_closes_everything(start_upstream: Any, make_upstreams: Any
     there = await start_upstream(server)
     upstreams = make_upstreams()
     await get(upstreams, at(there))
-    await asyncio.wait_for(upstreams.aclose(), 5)
-    await asyncio.wait_for(server.ended.wait(), 5)
+    await asyncio.wait_for(upstreams.aclose(), PATIENCE)
+    await asyncio.wait_for(server.ended.wait(), PATIENCE)
 
 
 async def test_a_large_body_in_memory(start_upstream: Any, make_upstreams: Any) -> None:
@@ -549,4 +552,4 @@ async def test_too_many_idle_connections_are_closed(
     upstreams = make_upstreams(max_idle=1)
     await get(upstreams, at(there, "a"))
     await get(upstreams, at(there, "b"))
-    await asyncio.wait_for(server.ended.wait(), 5)
+    await asyncio.wait_for(server.ended.wait(), PATIENCE)

@@ -144,6 +144,7 @@ def turn_answer(platform: Platform, agent: Agent) -> httpx.Response:
         json={},
         headers={"x-amaze-bearer": agent.credential},
         trust_env=False,
+        timeout=60,
     )
 
 

@@ -61,12 +61,12 @@ class Started:
         """Wait for the registration, approve it, and wait until it takes messages."""
         control = self.platform.control
         path = f"/agents/{self.agent_id}"
-        until(lambda: self._alive() and control.get(path).status_code == 200, "registered", 60)
+        until(lambda: self._alive() and control.get(path).status_code == 200, "registered", 120)
         answer = control.put(f"/policy/{self.agent_id}", json=dict(self._policy))
         assert answer.status_code == 200, answer.text
         answer = control.post(f"{path}/approve")
         assert answer.status_code == 200, answer.text
-        until(lambda: self._alive() and b"takes messages" in self.log.read_bytes(), "serving", 60)
+        until(lambda: self._alive() and b"takes messages" in self.log.read_bytes(), "serving", 120)
         return self
 
     def _alive(self) -> bool:
@@ -75,7 +75,7 @@ class Started:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
     @property
     def agent(self) -> Agent:
@@ -99,7 +99,7 @@ class Started:
             json={"message": json.dumps(content)},
             headers={"authorization": f"Bearer {self.platform.admin_key}"},
             trust_env=False,
-            timeout=60,
+            timeout=120,
         )
         assert answer.status_code == 200, (answer.text, self.log.read_text())
         return Answered(**answer.json())

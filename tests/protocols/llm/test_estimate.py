@@ -18,7 +18,14 @@ def test_everything_that_is_read_counts():
     assert estimate.tokens(None) == 0
 
 
-@given(st.recursive(st.none() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)))
+VALUES = st.recursive(
+    st.none() | st.text(),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(), v, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
 def test_more_text_is_never_fewer_tokens(value):
     assert estimate.tokens([value, "more"]) >= estimate.tokens([value])
 

@@ -10,9 +10,9 @@ from amaze_proxy.protocols.mcp.fingerprints import TOLD, fingerprint
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
+    max_leaves=4,
 )
-TOOLS = st.dictionaries(st.sampled_from(sorted(TOLD)), VALUES)
+TOOLS = st.dictionaries(st.sampled_from(sorted(TOLD)), VALUES, max_size=4)
 
 
 def turned(value):
