@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 
-from sqlmodel import Session, col, delete, func, select
+from sqlmodel import Session, col, delete, func, select, update
 
 from amaze_proxy.history.database import Database
-from amaze_proxy.history.tables import AccessKeyRow, AccountRow, DraftRow, SessionRow
+from amaze_proxy.history.tables import AccessKeyRow, AccountRow, AgentRow, DraftRow, SessionRow
 
 ADMIN = "admin"
 
@@ -81,8 +81,9 @@ class AccountHistory:
     ) -> Account | None:
         """Replaces the account by what `change` makes of it, in one transaction.
 
-        A deleted account takes its sessions, keys and drafts with it; `ends_sessions` ends the
-        sessions of one that stays.
+        A deleted account takes its sessions, keys and drafts with it, and its agents are nobody's:
+        they are not for the next account of that name. `ends_sessions` ends the sessions of one
+        that stays.
         """
 
         def work(session: Session) -> Account | None:
@@ -95,6 +96,7 @@ class AccountHistory:
             elif row is not None:
                 session.exec(delete(AccessKeyRow).where(col(AccessKeyRow.account) == name))
                 session.exec(delete(DraftRow).where(col(DraftRow.account) == name))
+                session.exec(update(AgentRow).where(col(AgentRow.owner) == name).values(owner=""))
                 session.delete(row)
             return after
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from amaze_proxy.history.accounts import Account, SignedSession
+from amaze_proxy.history.agents import AgentRecord
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.keys import AccessKey
 
@@ -50,6 +51,18 @@ async def test_a_deleted_account_takes_sessions_and_keys_with_it(history: Histor
     assert await history.accounts.session(session(1).sha256) is None
     assert await history.accounts.session(session(2).sha256) == (session(2, "bob"), BOB)
     assert await history.access_keys.find(KEY.sha256) is None
+
+
+async def test_the_agents_of_a_deleted_account_are_nobodys(history: History) -> None:
+    await put(history, ANN, BOB)
+    for agent, owner in (("hers", "ann"), ("his", "bob")):
+        record = AgentRecord(agent_id=agent, status="approved", created_ms=1, updated_ms=1)
+        owned = replace(record, owner=owner)
+        await history.agents.change(agent, lambda _before, new=owned: new)
+    await history.accounts.change("ann", lambda *_: None)
+    await put(history, ANN)  # somebody else of the same name
+    found = [await history.agents.get(agent) for agent in ("hers", "his")]
+    assert [record.owner for record in found if record] == ["", "bob"]
 
 
 async def test_no_session_for_the_gone_the_disabled_and_the_changed(history: History) -> None:
