@@ -30,6 +30,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@touch $@
 
 # An environment of its own for each set of agents' packages: they share nothing with the platform.
+# uv comes with the tests alone. The locks are whole; pip takes a dependency with extras for unpinned.
 .tools/agents-venv/.ready: requirements/demo.txt
 .tools/mcp2-venv/.ready: requirements/mcp2.txt
 .tools/fuzz-venv/.ready: requirements/fuzz.txt
@@ -37,7 +38,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 .tools/%/.ready: | $(VENV)/.runtime
 	rm -rf $(@D) && $(BIN)/python -m venv --without-pip $(@D)
 	$(BIN)/uv pip install --quiet --require-hashes --python $(@D)/bin/python -r $< 2>/dev/null \
-		|| $(BIN)/python -m pip --python $(@D)/bin/python install --quiet --require-hashes -r $<
+		|| $(BIN)/python -m pip --python $(@D)/bin/python install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
 # RedisTimeSeries, which tests load into their Valkey, is linked with an OpenSSL that no system has
