@@ -49,8 +49,7 @@ class HealthDesk(Desk):
         """The control API and the proxy, as this process reaches them: `ok`, or what is wrong."""
         self._needs(who, Need.VIEWER)
         places = {"control": self._settings.control_url, "proxy": self._settings.proxy_url}
-        # ours, on this machine: never through a proxy of the environment
-        async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_S) as client:
+        async with _client() as client:
             states = await asyncio.gather(*(_state(client, url) for url in places.values()))
         return dict(zip(places, states, strict=True))
 
@@ -61,8 +60,7 @@ class HealthDesk(Desk):
             redis = await self._services.health.redis()
         if redis != _OK:
             return f"the store {redis}"
-        # plain HTTP, so nothing of TLS is set up for it every time
-        async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_S, verify=_PLAIN) as client:
+        async with _client() as client:
             control = await _state(client, self._settings.control_url)
         self._controlled |= control == _OK
         if control != _OK and self._controlled:
@@ -89,6 +87,12 @@ class HealthDesk(Desk):
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(_CA_MAX)
+
+
+def _client() -> httpx.AsyncClient:
+    # Ours, on this machine: never through a proxy of the environment. In plain HTTP: nothing of TLS
+    # is set up each time.
+    return httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_S, verify=_PLAIN)
 
 
 async def _state(client: httpx.AsyncClient, url: str) -> str:

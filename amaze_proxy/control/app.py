@@ -37,17 +37,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with client, asyncio.TaskGroup() as tasks:
-            reconciling = tasks.create_task(services.reconciler.run(), name="reconciler")
-            archiving = tasks.create_task(services.archiver.run(), name="archiver")
-            sweeping = tasks.create_task(services.sweeper.run(), name="sweeper")
+            loops = (services.reconciler, services.archiver, services.sweeper)
+            running = [tasks.create_task(one.run(), name=type(one).__name__) for one in loops]
             try:
                 yield
             finally:
-                services.reconciler.stop()
-                services.archiver.stop()
-                services.sweeper.stop()
-                reconciling.cancel()
-                archiving.cancel()
-                sweeping.cancel()
+                for loop, task in zip(loops, running, strict=True):
+                    loop.stop()
+                    task.cancel()
 
     return build(services, lifespan)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 
+from amaze_proxy.history.cursors import unwrapped, wrapped
 from amaze_proxy.policy.record import AuditRecord
 
 _PLACE = re.compile(r"([0-9]{1,18}-[0-9]{1,18})\.([^\x00-\x1f\x7f]{0,200})")
@@ -20,17 +20,12 @@ class AuditCursor:
     decision_id: str
 
     def __str__(self) -> str:
-        text = f"{self.entry_id}.{self.decision_id[:200]}"
-        return base64.urlsafe_b64encode(text.encode("utf-8", "replace")).decode().rstrip("=")
+        return wrapped(f"{self.entry_id}.{self.decision_id[:200]}")
 
 
 def read_audit_cursor(text: str) -> AuditCursor:
     """The cursor that was given out as `text`. Raises ValueError."""
-    try:
-        padded = text[:_MOST] + "=" * (-len(text[:_MOST]) % 4)
-        found = _PLACE.fullmatch(base64.b64decode(padded, b"-_", validate=True).decode())
-    except ValueError:  # no base64, or no UTF-8
-        found = None
+    found = unwrapped(text, _PLACE, _MOST)
     if found is None:
         raise ValueError("is no cursor: use that of the Link of the page before")
     return AuditCursor(found[1], found[2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from sqlalchemy import (
 from sqlmodel import Session, SQLModel
 
 from amaze_proxy.history.archive_tables import AlertRow, CallRow, CallSumRow
+from amaze_proxy.history.cursors import unwrapped, wrapped
 
 Place = tuple[Column[Any], Column[Any]]
 Terms = list[ColumnElement[bool]]
@@ -86,17 +86,12 @@ class Cursor:
     before: int
 
     def __str__(self) -> str:
-        text = f"{self.top}.{self.ts}.{self.before}"
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return wrapped(f"{self.top}.{self.ts}.{self.before}")
 
 
 def read_cursor(text: str) -> Cursor:
     """The cursor that was given out as `text`. Raises ValueError."""
-    try:
-        padded = text[:100] + "=" * (-len(text) % 4)
-        found = _CURSOR.fullmatch(base64.b64decode(padded, b"-_", validate=True).decode("ascii"))
-    except ValueError:  # no base64, or no ASCII
-        found = None
+    found = unwrapped(text, _CURSOR, 100)
     if found is None:
         raise ValueError("is no cursor: use `next` of the page before")
     return Cursor(*map(int, found.groups()))
