@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Column, Select, case, func, select
@@ -161,13 +162,16 @@ def _page(
     session: Session, filter_: Filter, span: Span, limit: int, *, first: bool
 ) -> tuple[list[str], Cursor | None]:
     found: list[str] = []
-    for trace_id, ts, call_id in _matching(session, filter_, span):
-        here = replace(span.cursor, ts=ts, before=call_id)
-        if trace_id in found or not (first or _is_newest(session, filter_, span, trace_id)):
-            continue
-        if len(found) == limit:  # it is the next page's
-            return found, replace(here, before=call_id + 1)
-        found.append(trace_id)
+    candidates = _newest_first(_matching(session, filter_, span))
+    while chunk := list(islice(candidates, limit + 1)):
+        asked = [trace_id for trace_id, _, _ in chunk]
+        shown = set() if first else _shown(session, filter_, span, asked)
+        for trace_id, ts, call_id in chunk:
+            if trace_id in shown:
+                continue
+            if len(found) == limit:  # it is the next page's
+                return found, replace(span.cursor, ts=ts, before=call_id + 1)
+            found.append(trace_id)
     end = _end(session, filter_, span)
     return found, None if end is None else replace(span.cursor, ts=end[0], before=end[1])
 
@@ -188,17 +192,27 @@ def _matching(session: Session, filter_: Filter, span: Span) -> Iterator[tuple[s
             yield row[0], row[1], row[2]
 
 
-def _is_newest(session: Session, filter_: Filter, span: Span, trace_id: str) -> bool:
-    """Whether no page before had the trace."""
-    query = select(CALL.id, *_body(filter_)).where(CALL.trace_id == trace_id)
+def _newest_first(calls: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, int, int]]:
+    """The first call of each trace."""
+    met: set[str] = set()
+    for call in calls:
+        if call[0] not in met:
+            met.add(call[0])
+            yield call
+
+
+def _shown(session: Session, filter_: Filter, span: Span, trace_ids: Sequence[str]) -> set[str]:
+    """Those of the traces that a page before had."""
+    query = select(CALL.trace_id, *_body(filter_)).where(CALL.trace_id.in_(trace_ids))
     place = before(CALL.id, CALL.ts, span.cursor)
     query = query.where(*place, *conditions(filter_, span.viewer))
     if filter_.until_ms:
         query = query.where(CALL.ts < filter_.until_ms)
-    for row in _read(session, query):
-        if not filter_.text or _tells(row[1], filter_.text):
-            return False
-    return True
+    shown: set[str] = set()
+    for row in _read(session, query if filter_.text else query.distinct()):
+        if row[0] not in shown and (not filter_.text or _tells(row[1], filter_.text)):
+            shown.add(row[0])
+    return shown
 
 
 def _end(session: Session, filter_: Filter, span: Span) -> tuple[int, int] | None:
