@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """What a collector of spans costs a call: none, one that takes them, one that is down, one that
-accepts connections and never answers. Prints a table; p50 and p95 of the calls.
+accepts connections and never answers. Writes its part of docs/benchmarks-archive.md.
 
-    python benchmarks/collector.py [--rounds 5] [--seconds 3]
+    PYTHONPATH=. python benchmarks/collector.py [--rounds 5] [--seconds 3]
 
 One connection at a time, one worker; the platforms take turns, and the figures are medians over
-the rounds. `noise` is the width of the same figure over the rounds of the platform that tells
-nobody: what is below it is not a difference.
+the rounds. What is below the width of the same figure over the rounds of the platform that tells
+nobody is no difference.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import contenders
 import grpc
 from cells import CHAT
 from contenders import HERE, Contender
+from figures import write
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
@@ -124,14 +125,21 @@ def measure(rounds: int, seconds: float) -> Mapping[str, list[Figures]]:
 
 
 def report(found: Mapping[str, list[Figures]]) -> None:
-    print(f"{'collector':10} {'p50 ms':>8} {'p95 ms':>8} {'calls/s':>8}  p50 of the rounds")
+    absent = [run["p50_ms"] for run in found[ABSENT]]
+    rows = [("collector", "p50", "p95", "calls/s", "p50 of the rounds, ms")]
     for name, runs in found.items():
         p50, p95, rps = (median(run[key] for run in runs) for key in ("p50_ms", "p95_ms", "rps"))
-        each = " ".join(f"{run['p50_ms']:.2f}" for run in runs)
-        print(f"{name:10} {p50:8.2f} {p95:8.2f} {rps:8.0f}  {each}")
-    for key in ("p50_ms", "p95_ms"):
-        values = [run[key] for run in found[ABSENT]]
-        print(f"noise of {key}: {max(values) - min(values):.2f} ms")
+        each = ", ".join(f"{run['p50_ms']:.2f}" for run in runs)
+        rows.append((name, f"{p50:.2f} ms", f"{p95:.2f} ms", f"{rps:.0f}", each))
+    write(
+        "A governed LLM call beside a collector of spans",
+        "`PYTHONPATH=. python benchmarks/collector.py`: 1 connection, platforms in turns, medians; "
+        "*silent* takes connections and never answers. Without a collector, the p50 of the rounds "
+        f"differs by {max(absent) - min(absent):.2f} ms: what is below that is no difference.",
+        rows,
+    )
+    for row in rows:
+        print(*row, sep="\t")
 
 
 def main() -> None:
