@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 
 from amaze_proxy.pipeline.calls import context_in
@@ -45,9 +44,11 @@ class Settling:
         ended = evidence.record()
         self._line.meters.ended(ended)
         record = self._line.strangers.worth(ended)
+        if on.attempt.hopped:  # the callee's ambient calls are its own again
+            reached = record is not None and used is not None
+            self._line.peers.hop_ended(on.attempt.hopped, evidence.decision_id, reached=reached)
         if record is None:
-            for each in self._beside(reached=False):
-                await each
+            await self._learn()
             return
         tried = on.attempt.admission
         settlement = Settlement(
@@ -64,14 +65,11 @@ class Settling:
             charged=used is not None,
             burn_step=used is not None and used.burn_step,
         )
-        # In tasks, so that they leave in one packet with the settlement.
-        beside = [asyncio.ensure_future(one) for one in self._beside(reached=used is not None)]
         # Begun, it is written even if this task is cancelled: whoever leaves now is still charged.
         # Not in a task of its own, which could be cancelled before it begins.
         try:
             await self._line.gate.settle(settlement)
-            for task in beside:
-                await task
+            await self._learn()
         except StoreUnavailable:
             log.critical("decision %s: neither store nor journal took it", record.decision_id)
             raise
@@ -84,22 +82,9 @@ class Settling:
         on = self._progress
         self._line.spans.emit(record, context_in(on.head, on.call))
 
-    def _beside(self, reached: bool) -> Iterator[Coroutine[None, None, None]]:
-        """What else the store is told of the end of a call; most calls have none, and a task for
-        nothing takes as long as many a check."""
-        if self._progress.attempt.hopped:
-            yield self._end_hop(reached)
-        if urls := self._progress.handling.card_urls():
-            yield self._learn(urls)
-
-    async def _learn(self, urls: Sequence[str]) -> None:
+    async def _learn(self) -> None:
         """Before its reader has the end of a card, its addresses are known as the agent's."""
-        if self._progress.call is not None:
+        urls, call = self._progress.handling.card_urls(), self._progress.call
+        if urls and call is not None:
             with suppress(StoreUnavailable):  # it is learned with the next one
-                await self._line.directory.learn(self._progress.call.callee, urls)
-
-    async def _end_hop(self, reached: bool) -> None:
-        """The message is handled: the callee's ambient calls are its own again."""
-        callee, decision_id = self._progress.attempt.hopped, self._progress.evidence.decision_id
-        with suppress(StoreUnavailable):  # it ends by itself then
-            await self._line.peers.hop_end(callee, decision_id, reached=reached)
+                await self._line.directory.learn(call.callee, urls)

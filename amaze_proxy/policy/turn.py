@@ -13,8 +13,7 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from dataclasses import dataclass
 
 from amaze_proxy.policy.ids import check_agent_id
 from amaze_proxy.policy.signing import SIGNATURE, encode, sign, signed
@@ -64,15 +63,11 @@ class Turn:
                 raise ValueError(f"{name} is no whole number from 0 to 2**53")
 
 
-_members = attrgetter(*(field.name for field in fields(Turn)))
-_compact = json.JSONEncoder(separators=(",", ":")).encode
-
-
 def mint(key: bytes, turn: Turn) -> str:
     """The token of a turn. Raises ValueError for a key of less than 16 bytes."""
-    # by name: astuple copies in depth, which takes as long as all the rest
-    payload = _compact(_members(turn))
-    head = f"{_VERSION}.{encode(payload.encode())}"
+    # No JSON encoder, which takes as long as the signature: a turn has no character to escape.
+    words = f'"{turn.agent_id}","{turn.turn_id}","{turn.trace_id}","{turn.parent_span}"'
+    head = f"{_VERSION}.{encode(f'[{words},{turn.issued_ms},{turn.depth}]'.encode('ascii'))}"
     return f"{head}.{sign(key, head)}"
 
 

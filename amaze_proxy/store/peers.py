@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from amaze_proxy.store import keys
 from amaze_proxy.store.agents import AgentStatus
 from amaze_proxy.store.calls import Call
 from amaze_proxy.store.connection import Argument
+from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.hotpath import HotPath
 from amaze_proxy.store.registry import (
     LlmHost,
@@ -57,6 +59,8 @@ class Peers:
 
     def __init__(self, hot: HotPath) -> None:
         self._hot = hot
+        self._ended: dict[str, list[str]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def look(self, callee: str) -> Callee:
         """The callee; nothing is written."""
@@ -76,8 +80,34 @@ class Peers:
     async def hop_end(self, callee: str, decision_id: str, *, reached: bool = True) -> None:
         """The message is answered. `reached` False: it never came to the callee (refused), so it
         begins no turn."""
+        await self._end(callee, (decision_id, _flag(reached)))
+
+    def hop_ended(self, callee: str, decision_id: str, *, reached: bool) -> None:
+        """`hop_end` for who does not wait: it leaves with a settlement that is begun after it,
+        and those that end while others are on their way are told together. Where the store takes
+        none, a hop ends by itself."""
+        ended = self._ended.get(callee)
+        if ended is not None:
+            ended += (decision_id, _flag(reached))
+            return
+        self._ended[callee] = [decision_id, _flag(reached)]
+        task = asyncio.get_running_loop().create_task(self._tell(callee))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, callee: str) -> None:
+        try:
+            while ended := self._ended[callee]:
+                self._ended[callee] = []
+                await self._end(callee, ended)
+        except StoreUnavailable:
+            pass
+        finally:
+            del self._ended[callee]
+
+    async def _end(self, callee: str, ended: Sequence[str]) -> None:
         named = (keys.turn(callee, keys.AMBIENT), *keys.hops(callee))
-        await self._hot.call(Call("hop_end", named, (decision_id, "1" if reached else "0")))
+        await self._hot.call(Call("hop_end", named, tuple(ended)))
 
     async def depth(self, agent_id: str) -> int:
         """How deep the agent is in conversations now: the greatest depth of the messages that are
@@ -116,6 +146,10 @@ def hop_call(hop: Hop, now_ms: int = 0) -> Call:
     )
     args: tuple[Argument, ...] = (now_ms, hop.decision_id, hop.depth, hop.trace_id, hop.span_id)
     return Call("hop", named, args)
+
+
+def _flag(reached: bool) -> str:
+    return "1" if reached else "0"
 
 
 def _callee_keys(agent_id: str) -> tuple[str, ...]:

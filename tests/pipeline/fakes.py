@@ -206,6 +206,9 @@ class Registered:
     async def hop_end(self, callee: str, decision_id: str, *, reached: bool = True) -> None:
         self.ended.append((callee, decision_id, reached))
 
+    def hop_ended(self, callee: str, decision_id: str, *, reached: bool) -> None:
+        self.ended.append((callee, decision_id, reached))
+
     async def saw(self, name: str, tools: Mapping[str, str]) -> None:
         """As the store: what is pinned so is no news."""
         await self._world.reach("saw")

@@ -45,6 +45,12 @@ async def admit_at(store, script, now, **given):
     return read_admitted(await at(store, admit_call(asked, now_ms=now)), asked)
 
 
+async def all_told(store):
+    """No end of a hop is on its way."""
+    while store.peers._telling:
+        await asyncio.wait(store.peers._telling)
+
+
 def conversation(admitted):
     return admitted.depth, admitted.trace_id, admitted.parent_span
 
@@ -236,6 +242,62 @@ async def test_a_hop_is_idempotent(store, script):
     await store.peers.hop_end("alice", "h1")
     await store.peers.hop_end("alice", "h1")
     assert conversation(await admit(store, script, charge=Charge())) == (0, "", "")
+
+
+async def test_hops_that_end_at_once_are_told_together(store, script, monkeypatch):
+    told, call = [], store.peers._hot.call
+
+    async def counted(made):
+        told.append(made)
+        return await call(made)
+
+    first = await admit(store, script)
+    for name in ("h1", "h2", "h3"):
+        await store.peers.hop(hop(name))
+    monkeypatch.setattr(store.peers._hot, "call", counted)
+    for name, reached in (("h1", True), ("h2", False), ("none", True)):
+        store.peers.hop_ended("alice", name, reached=reached)
+    await all_told(store)
+    assert [made.function for made in told] == ["hop_end"]
+    assert await store.peers.depth("alice") == 1
+    store.peers.hop_ended("alice", "h3", reached=False)
+    await all_told(store)
+    assert await store.peers.depth("alice") == 0
+    then = await admit(store, script)  # only the first one came to her, and began a turn
+    assert (then.turn_id != first.turn_id, then.limits[0].used) == (True, 40)
+
+
+async def test_hops_that_end_while_others_are_told_are_told_next(store, monkeypatch):
+    told, gate = [], asyncio.Event()
+
+    async def held(made):
+        told.append(made.args)
+        await gate.wait()
+
+    monkeypatch.setattr(store.peers._hot, "call", held)
+    store.peers.hop_ended("alice", "h1", reached=True)
+    store.peers.hop_ended("bob", "h9", reached=True)
+    while len(told) < 2:
+        await asyncio.sleep(0)
+    store.peers.hop_ended("alice", "h2", reached=False)
+    store.peers.hop_ended("alice", "h3", reached=True)
+    gate.set()
+    await all_told(store)
+    assert told == [("h1", "1"), ("h9", "1"), ("h2", "0", "h3", "1")]
+
+
+async def test_a_store_that_is_away_is_told_of_the_next_hop_again(store, monkeypatch):
+    told = []
+
+    async def away(made):
+        told.append(made.args)
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(store.peers._hot, "call", away)
+    for name in ("h1", "h2"):
+        store.peers.hop_ended("alice", name, reached=True)
+        await all_told(store)
+    assert told == [("h1", "1"), ("h2", "1")]
 
 
 async def test_an_older_turns_settlement_does_not_touch_the_turn_of_a_hop(store, script):

@@ -116,23 +116,24 @@ local function hop(keys, args)
   return found
 end
 
--- KEYS: turn, three of hops. ARGV: decision, '1' if the message reached the agent.
--- Answer: 0 if unknown.
+-- KEYS: turn, three of hops. ARGV: decision, '1' if that message reached the agent; and so on.
+-- Answer: how many of them were known.
 local function hop_end(keys, args)
-  local hops = { unpack(keys, 2, 4) }
-  local value = redis.call('HGET', hops[1], args[1])
-  if not value then
-    return 0
+  local hops, known, begun = { unpack(keys, 2, 4) }, {}, 0
+  for at = 1, #args, 2 do
+    local value = redis.call('HGET', hops[1], args[at])
+    if value then
+      known[#known + 1] = args[at]
+      begun = args[at + 1] == '1' and math.max(begun, (read_hop(value))) or begun
+    end
   end
-  local stamp = read_hop(value)
   local turn = redis.call('HMGET', keys[1], 'n', 'e')
-  local last = math.max(tonumber(turn[1]) or 0, tonumber(turn[2]) or 0)
-  forget(hops, { args[1] })
-  if args[2] == '1' and stamp > last then
-    redis.call('HSET', keys[1], 'e', int(stamp))
+  forget(hops, known)
+  if begun > math.max(tonumber(turn[1]) or 0, tonumber(turn[2]) or 0) then
+    redis.call('HSET', keys[1], 'e', int(begun))
     redis.call('PEXPIRE', keys[1], int(DAY))
   end
-  return 1
+  return #known
 end
 
 -- KEYS: three of hops. ARGV: now_ms. Answer: the greatest depth of the live hops.
