@@ -35,7 +35,7 @@ class Series:
     top: str
 
 
-NO_SERIES = Series("", "", "0")
+NO_SERIES = Series("", "", "")
 
 
 def slices(parts: Sequence[tuple[str, int, str]], most: int = 6) -> list[Slice]:
@@ -78,7 +78,11 @@ def series(values: Sequence[float | None], top: float = 0) -> Series:
     ]
     line = "M" + " L".join(points if len(points) > 1 else points * 2)  # a dot, with round ends
     first, last = points[0].split()[0], points[-1].split()[0]
-    return Series(line, f"{line} L{last} {_BASE} L{first} {_BASE} Z", f"{high:g}")
+    return Series(
+        line,
+        f"{line} L{last} {_BASE} L{first} {_BASE} Z",
+        f"{high:,g}" if high < 1e6 else f"{high:,.0f}",
+    )
 
 
 def ceiling(value: float) -> float:

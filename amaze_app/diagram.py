@@ -112,7 +112,7 @@ def _arrow(
         line=line,
         head=head,
         color=_TONES.get(verdict, _CALM),
-        dash="5 4" if verdict == "shadow" else "none",
+        dash=dash(verdict),
         text=cut(f"{text} · {reason}" if reason else text, int(span / _GLYPH) - 2),
         text_x=f"{(x1 + x2) / 2 if x1 != x2 else x1 + LANE / 2:.0f}",
         text_y=str(y - 7),
@@ -155,6 +155,11 @@ def _reason(step: Step | None) -> str:
     if step is None:
         return ""
     return step.record.denial_reason or step.record.would_deny
+
+
+def dash(verdict: str) -> str:
+    """How the line of a verdict is broken."""
+    return "5 4" if verdict == "shadow" else "none"
 
 
 def name(lane: str) -> str:

@@ -94,7 +94,7 @@ def _facts(record: AuditRecord) -> tuple[Fact, ...]:
         Fact("Error", record.error),
         Fact("Alert", record.alert),
         Fact("Graph step", record.graph_step),
-        Fact("Latency", format.duration(record.latency_ms)),
+        Fact("Latency", format.duration(record.latency_ms or None)),
         Fact("First byte", first),
         Fact(
             "Tokens in / out", format.tokens(record.tokens_in, record.tokens_out, record.estimated)

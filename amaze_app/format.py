@@ -21,15 +21,16 @@ def short(number: float) -> str:
 
 
 def cost(microusd: int) -> str:
-    """`$0.0042`: as many digits as it takes to be more than nothing; `$0` for 0."""
+    """`$12.50`, `$0.50`, `$0.0420`, `$0.000350`: digits enough for what is small; `$0` for 0."""
     if not microusd:
         return "$0"
-    dollars = microusd / 1_000_000
-    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.6f}".rstrip("0")
+    whole_cents = microusd >= 1_000_000 or microusd % 10_000 == 0
+    digits = 2 if whole_cents else 4 if microusd >= 1_000 else 6
+    return f"${microusd / 1_000_000:,.{digits}f}"
 
 
 def duration(ms: float | None) -> str:
-    """`3.2 ms`, `48 ms`, `1.7 s`, `2 min 5 s`; `–` for None."""
+    """`0 ms`, `3.2 ms`, `48 ms`, `1.7 s`, `2 min 5 s`; `–` for None."""
     if ms is None:
         return "–"
     if ms >= 60_000:
@@ -37,7 +38,7 @@ def duration(ms: float | None) -> str:
         return f"{minutes} min {seconds} s"
     if ms >= 1000:
         return f"{ms / 1000:.1f} s"
-    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+    return f"{ms:.0f} ms" if ms >= 10 or not ms else f"{ms:.1f} ms"
 
 
 def size(octets: int) -> str:

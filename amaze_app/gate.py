@@ -87,6 +87,12 @@ def ended() -> Event:
     return Event(name="_redirect", payload=payload)
 
 
+class Seat(rx.State):
+    """Whose session the states of a tab are of."""
+
+    _session: str = ""
+
+
 class Gate(Middleware):
     """Runs before hydrate, on_load, plain and background handlers alike."""
 
@@ -99,7 +105,16 @@ class Gate(Middleware):
         rule = rule_of(event.name)
         if rule is None or not who.may(rule.need) or not await _owned(who, rule, event):
             return StateUpdate()
+        await _seated(who, state)
         return None
+
+
+async def _seated(who: Principal, state: BaseState) -> None:
+    """A tab keeps its states when its person changes, and `hydrate` would send them to the next."""
+    seat = await state.get_state(Seat)
+    if seat._session not in ("", who.session_sha256):
+        state.reset()
+    seat._session = who.session_sha256
 
 
 async def _owned(who: Principal, rule: Rule, event: Event) -> bool:

@@ -15,7 +15,8 @@ from typing import Any
 
 from amaze_app import policy_draft
 from amaze_app.gateway.policies import Policy, PolicyInvalid, read
-from amaze_app.policy_fields import FIELDS, Entry, Kind
+from amaze_app.policy_entries import Entry, Kind
+from amaze_app.policy_fields import FIELDS
 
 Change = Callable[[str], str]
 """Makes another draft of one; raises Unreadable."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 import reflex as rx
 
-from amaze_app import runtime
+from amaze_app import routes, runtime
 from amaze_app.gate import allowed, principal_of
 from amaze_app.gateway import Gateway, Need, Outage, Principal, Refused, Role
 
@@ -135,3 +135,24 @@ class PageState(rx.State):
             self._unread -= {type(self).__name__}
             if not self._unread:
                 self.notice = ""
+
+
+class Paged(PageState, mixin=True):
+    """A list in pages; `_place` is where the one begins that the URL names ("": the first)."""
+
+    first_href: str = ""
+    next_href: str = ""
+    loaded: bool = False
+    _place: str = ""
+
+    async def _open_at(self, place: str) -> None:
+        """As `_open`, the page that begins there."""
+        self._place = place
+        await self._open()
+        self.loaded = True
+
+    def _turn(self, path: str, query: Mapping[str, str], name: str, following: object) -> None:
+        """Links the first page and, unless `following` is empty, the next: `name` is its place."""
+        onward = routes.with_query(path, **{**query, name: str(following or "")})
+        first = routes.with_query(path, **query)
+        self._put(first_href=first if self._place else "", next_href=onward if following else "")

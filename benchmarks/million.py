@@ -29,6 +29,7 @@ def main() -> int:
             ("pages.py", "--database", str(database)),
             ("archive.py",),
             ("archive.py", "--postgres"),
+            ("live.py",),
             ("collector.py",),
         )
         failed = [command for command in commands if not _ran(*command)]

@@ -8,6 +8,8 @@ import reflex as rx
 
 from amaze_app.charts import HEIGHT, WIDTH, Series, Slice
 
+_NAME = "min-w-0 line-clamp-2 wrap-anywhere"
+
 
 def donut(title: str, parts: rx.Var[list[Slice]], nothing: str, name: str) -> rx.Component:
     """Slices that are links; beside it the same as a list, which the keyboard reaches."""
@@ -22,7 +24,9 @@ def donut(title: str, parts: rx.Var[list[Slice]], nothing: str, name: str) -> rx
                     class_name="h-28 w-28 shrink-0 -rotate-90",
                     custom_attrs={"aria-hidden": "true"},
                 ),
-                rx.el.ul(rx.foreach(parts, _entry), class_name="min-w-0 flex-1 space-y-1 text-sm"),
+                rx.el.ul(
+                    rx.foreach(parts, _entry), class_name="min-w-0 flex-1 space-y-1 text-[13px]"
+                ),
                 class_name="flex items-center gap-5",
             ),
             rx.el.p(nothing, class_name="flex h-28 items-center text-sm a-dim"),
@@ -66,21 +70,28 @@ def lines_chart(
             ),
             class_name="mb-2 flex justify-between",
         ),
-        rx.el.svg(
-            rx.el.line(x1="0", x2=str(WIDTH), y1="12", y2="12", stroke="var(--line)"),
-            rx.el.line(x1="0", x2=str(WIDTH), y1="140", y2="140", stroke="var(--line)"),
-            *(_drawn(shown, color) for _, shown, color in drawn),
-            view_box=f"0 0 {WIDTH} {HEIGHT - 16}",
-            custom_attrs={"preserveAspectRatio": "none", "role": "img", "aria-label": title},
-            class_name="a-chart h-36 w-full overflow-visible",
+        rx.el.div(
+            rx.el.span(top, class_name="absolute -top-1 left-0 text-xs leading-none a-dim"),
+            _area(title, drawn),
+            class_name="relative",
         ),
         rx.el.div(
             rx.el.span(since),
-            rx.el.span("top: ", top),
             rx.el.span(until),
             class_name="flex flex-wrap justify-between gap-x-3 text-xs a-dim",
         ),
         class_name="a-card min-w-0 p-4",
+    )
+
+
+def _area(title: str, drawn: tuple[tuple[str, Any, int], ...]) -> rx.Component:
+    return rx.el.svg(
+        rx.el.line(x1="0", x2=str(WIDTH), y1="12", y2="12", stroke="var(--line)"),
+        rx.el.line(x1="0", x2=str(WIDTH), y1="140", y2="140", stroke="var(--line)"),
+        *(_drawn(shown, color) for _, shown, color in drawn),
+        view_box=f"0 0 {WIDTH} {HEIGHT - 16}",
+        custom_attrs={"preserveAspectRatio": "none", "role": "img", "aria-label": title},
+        class_name="a-chart h-36 w-full overflow-visible",
     )
 
 
@@ -118,8 +129,8 @@ def _entry(part: rx.Var[Slice]) -> rx.Component:
         rx.el.span(class_name="h-2 w-2 shrink-0 rounded-full", style={"background": part.color}),
         rx.cond(
             part.href != "",
-            rx.link(part.name, href=part.href, class_name="a-link min-w-0 truncate"),
-            rx.el.span(part.name, class_name="min-w-0 truncate"),
+            rx.link(part.name, href=part.href, class_name=f"a-link {_NAME}", title=part.name),
+            rx.el.span(part.name, class_name=_NAME),
         ),
         rx.el.span(part.text, " · ", part.share, class_name="ml-auto shrink-0 tabular-nums a-dim"),
         class_name="flex items-center gap-2",

@@ -6,10 +6,22 @@ from typing import Any
 
 import reflex as rx
 
+from amaze_app import routes
 from amaze_app.components.time import SinceVar, time_text
 
 Text = rx.Var[str] | str
-__all__ = ["SinceVar", "badge", "button", "card", "empty", "kpi", "link", "section", "time_text"]
+__all__ = [
+    "SinceVar",
+    "badge",
+    "button",
+    "card",
+    "empty",
+    "kpi",
+    "link",
+    "no_agent",
+    "section",
+    "time_text",
+]
 
 _TONES = {
     "approved": "good",
@@ -23,7 +35,7 @@ _TONES = {
     "quarantined": "bad",
     "denied": "bad",
     "rejected": "bad",
-    "error": "bad",
+    "error": "error",
     "disabled": "bad",
 }
 
@@ -84,4 +96,14 @@ def empty(icon: str, title: str, *what_next: rx.Component) -> rx.Component:
         rx.el.p(title, class_name="text-base font-medium text-(--text)"),
         *what_next,
         class_name="a-dim flex flex-col items-center gap-3 px-6 py-14 text-center text-sm",
+    )
+
+
+def no_agent(what: str) -> rx.Component:
+    """What stands in the place of `what` of an agent that cannot be shown."""
+    return empty(
+        "lock",
+        f"Its {what} cannot be shown",
+        rx.el.p("There is no such agent, it is not yours, or a part of the platform is away."),
+        link("All agents", routes.AGENTS),
     )

@@ -60,7 +60,8 @@ def tabs(*items: tuple[str, rx.Var[str] | str, rx.Var[bool] | bool]) -> rx.Compo
                 title,
                 href=href,
                 underline="none",
-                class_name="a-tab border-b-2 border-transparent px-3 py-2 text-sm text-(--dim)",
+                class_name="a-tab border-b-2 border-transparent px-2 py-2 text-sm text-(--dim) "
+                "sm:px-3",
                 custom_attrs={"aria-current": rx.cond(here, "page", "false")},
             )
             for title, href, here in items

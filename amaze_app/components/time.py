@@ -13,7 +13,9 @@ _CODE = """
 const AmazeTime = ({ms, seconds, ...rest}) => {
   if (!ms) return <span {...rest}>–</span>;
   const at = new Date(ms);
-  const style = {dateStyle: "medium", timeStyle: seconds ? "medium" : "short"};
+  const style = {month: "short", day: "numeric", hour: "numeric", minute: "2-digit"};
+  if (seconds) style.second = "2-digit";
+  if (at.getFullYear() !== new Date().getFullYear()) style.year = "numeric";
   const utc = at.toISOString().replace("T", " ").replace("Z", " UTC");
   return <time dateTime={at.toISOString()} title={utc} {...rest}>
     {at.toLocaleString(undefined, style)}</time>;
@@ -49,7 +51,7 @@ class TimeText(rx.Component):
 
 
 def time_text(ms: SinceVar, seconds: bool = False, **props: Any) -> rx.Component:
-    """`22 Nov 2026, 17:38`, in the reader's zone and language."""
+    """`22 Nov, 17:38`, in the reader's zone and language; with the year, if it is another one."""
     return TimeText.create(ms=ms, seconds=seconds, class_name="whitespace-nowrap", **props)
 
 

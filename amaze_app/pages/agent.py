@@ -9,7 +9,7 @@ import reflex as rx
 
 from amaze_app import charts, dashboard, routes
 from amaze_app.components.charts import donut, lines_chart
-from amaze_app.components.elements import badge, card, empty, kpi, link, section
+from amaze_app.components.elements import badge, card, empty, kpi, link, no_agent, section
 from amaze_app.components.filters import filter_bar, pill
 from amaze_app.components.table import data_table
 from amaze_app.components.time import time_text
@@ -21,8 +21,9 @@ from amaze_app.gateway.traces import PERIODS, Dimension, Filter
 from amaze_app.live import live
 from amaze_app.pages.agent_acts import AgentActs, AgentRow, agent_row, buttons, claim, dialogs
 from amaze_app.pages.agent_chat import AgentChat, chat
+from amaze_app.pages.agent_policy import policy_of
 from amaze_app.pages.trace_rows import COLUMNS, TraceRow, trace_line, trace_row
-from amaze_app.policy_facts import Fact, PolicyCard, policy_card
+from amaze_app.policy_facts import PolicyCard, policy_card
 from amaze_app.pulse import Topic
 from amaze_app.shell import page
 from amaze_app.state import PageState
@@ -68,8 +69,8 @@ class AgentState(AgentActs, AgentChat, PageState):
         """Reads the agent and the period that the URL names."""
         agent = unquote(self.router.url.path.rstrip("/").rpartition("/")[2])[:64]
         if agent != self.agent:
-            self._clear()
-            self.row, self.loaded, self.agent = _NOBODY, False, agent
+            self.reset()  # or what there was of the other one stays where this one cannot be shown
+            self.agent = agent
         self.period = self._argument("period", PERIODS) or _DEFAULT
         await self._open()
         self.loaded = True
@@ -117,13 +118,19 @@ def agent() -> rx.Component:
     """The page."""
     return page(
         "Agents",
-        _header(),
-        _numbers(),
-        _recent(),
-        rx.el.div(
-            chat(AgentState, AgentState.agent, AgentState.standing.barred),
-            _policy_card(),
-            class_name="mt-4 grid items-start gap-4 lg:grid-cols-2",
+        rx.cond(
+            AgentState.loaded & (AgentState.row.agent_id == ""),
+            card(no_agent("dashboard")),
+            rx.fragment(
+                _header(),
+                _numbers(),
+                _recent(),
+                rx.el.div(
+                    chat(AgentState, AgentState.agent, AgentState.standing.barred),
+                    policy_of(AgentState.agent, AgentState.policy, AgentState.loaded),
+                    class_name="mt-4 grid items-start gap-4 lg:grid-cols-2",
+                ),
+            ),
         ),
         dialogs(AgentState),
         heading=rx.fragment(AgentState.agent),
@@ -203,48 +210,4 @@ def _recent() -> rx.Component:
             label="Recent traces",
         ),
         beside=link("All its traces", AgentState.traces_href),
-    )
-
-
-def _policy_card() -> rx.Component:
-    policy = AgentState.policy
-    return section(
-        "Policy",
-        rx.cond(
-            policy.version > 0,
-            rx.el.div(
-                rx.el.p(
-                    "by ", policy.author, ", ", time_text(policy.created_ms), class_name="a-dim"
-                ),
-                rx.cond(policy.comment != "", rx.el.p(policy.comment)),
-                rx.cond(
-                    policy.waits,
-                    rx.el.p(
-                        "Not yet in force: the store does not answer.", class_name="text-(--warn)"
-                    ),
-                ),
-                rx.el.dl(rx.foreach(policy.facts, _fact), class_name="mt-3 space-y-1"),
-                class_name="px-4 pb-4 text-sm",
-            ),
-            rx.el.p(
-                rx.cond(AgentState.loaded, "It has none, so every call of it is refused.", ""),
-                class_name="min-h-8 px-4 pb-4 text-sm a-dim",
-            ),
-        ),
-        beside=rx.el.div(
-            rx.cond(policy.version > 0, link("Version " + policy.version.to_string(), policy.href)),
-            link(
-                rx.cond(policy.version > 0, "Open the policy", "Write one"),
-                routes.AGENTS + "/" + AgentState.agent + "/policy",
-            ),
-            class_name="flex gap-4",
-        ),
-    )
-
-
-def _fact(fact: rx.Var[Fact]) -> rx.Component:
-    return rx.el.div(
-        rx.el.dt(fact.name, class_name="w-24 shrink-0 a-dim"),
-        rx.el.dd(fact.text, class_name="min-w-0 wrap-anywhere"),
-        class_name="flex gap-3",
     )

@@ -18,33 +18,27 @@ from amaze_app.live import live
 from amaze_app.pages.agent_acts import AgentActs, AgentRow, agent_row, buttons, claim, dialogs
 from amaze_app.pulse import Topic
 from amaze_app.shell import page
-from amaze_app.state import PageState
+from amaze_app.state import Paged, PageState
 
 _PAGE = 50
 
 
 @live(routes.AGENTS, Topic.AGENTS)
-class AgentsState(AgentActs, PageState):
+class AgentsState(AgentActs, Paged, PageState):
     """A page of agents; filters and place are in the URL."""
 
     rows: rx.Field[list[AgentRow]] = rx.field(default_factory=list)
     counts: rx.Field[dict[str, int]] = rx.field(default_factory=dict)
     status: str = ""
     text: str = ""
-    first_href: str = ""
-    next_href: str = ""
-    loaded: bool = False
     adding: bool = False
-    _after: str = ""
 
     @allowed(Need.VIEWER)
     async def load(self) -> None:
         """Reads the page that the URL names."""
         self.status = self._argument("status", STATUSES)
         self.text = self._argument("q")
-        self._after = self._argument("after")
-        await self._open()
-        self.loaded = True
+        await self._open_at(self._argument("after"))
 
     @allowed(Need.ADMIN)
     async def create(self, form: dict[str, str]) -> None:
@@ -70,15 +64,13 @@ class AgentsState(AgentActs, PageState):
 
     async def _show(self, who: Principal) -> None:
         desk = self._gateway.agents
-        found = await desk.page(who, self.status, self.text, self._after, _PAGE)
-        same = {"status": self.status, "q": self.text}
-        following = routes.with_query(routes.AGENTS, **same, after=found.following)
+        found = await desk.page(who, self.status, self.text, self._place, _PAGE)
         self._put(
             rows=list(map(agent_row, found.agents)),
             counts=dict(await desk.counts(who)),
-            next_href=following if found.following else "",
-            first_href=routes.with_query(routes.AGENTS, **same) if self._after else "",
         )
+        same = {"status": self.status, "q": self.text}
+        self._turn(routes.AGENTS, same, "after", found.following)
 
 
 @rx.page(route=routes.AGENTS, title="Agents · aMaze", on_load=AgentsState.load)

@@ -20,7 +20,7 @@ from amaze_app.gateway.traces import LENGTH_MS, PERIODS, Alert, Filter
 from amaze_app.live import live
 from amaze_app.pulse import Topic
 from amaze_app.shell import page
-from amaze_app.state import PageState
+from amaze_app.state import Paged, PageState
 
 _PAGE = 50
 _DEFAULT = "7d"
@@ -43,7 +43,7 @@ class AlertRow:
 
 
 @live(routes.ALERTS, Topic.CALLS)
-class AlertsState(PageState):
+class AlertsState(Paged, PageState):
     """A page of alerts; filters and place are in the URL."""
 
     rows: rx.Field[list[AlertRow]] = rx.field(default_factory=list)
@@ -53,19 +53,13 @@ class AlertsState(PageState):
     reason: str = ""
     agent: str = ""
     period: str = ""
-    first_href: str = ""
-    next_href: str = ""
-    loaded: bool = False
-    _cursor: str = ""
 
     @allowed(Need.VIEWER)
     async def load(self) -> None:
         """Reads the page that the URL names."""
         self.reason, self.agent = self._argument("reason"), self._argument("agent")
         self.period = self._argument("period", PERIODS)
-        self._cursor = self._argument("cursor")
-        await self._open()
-        self.loaded = True
+        await self._open_at(self._argument("cursor"))
 
     async def _show(self, who: Principal) -> None:
         period = self.period or _DEFAULT
@@ -74,14 +68,14 @@ class AlertsState(PageState):
             reason=self.reason,
             since_ms=self._now_ms() - LENGTH_MS[period],
         )
-        found = await self._gateway.alerts.page(who, filter_, self._cursor, _PAGE)
+        found = await self._gateway.alerts.page(who, filter_, self._place, _PAGE)
         query = {"reason": self.reason, "agent": self.agent, "period": self.period}
         here = {name: value for name, value in query.items() if value}
         counts = [(one.name, one.numbers.calls) for one in found.reasons]
         known = [(name, f"{name} {format.short(count)}") for name, count in counts if count]
         if self.reason and self.reason not in dict(known):
             known.append((self.reason, self.reason))
-        path, following = routes.ALERTS, str(found.page.following or "")
+        path = routes.ALERTS
         self._put(
             rows=list(map(_row, found.page.alerts)),
             slices=charts.slices(
@@ -97,9 +91,8 @@ class AlertsState(PageState):
                 "period",
                 [(one, one) for one in PERIODS],
             ),
-            next_href=routes.with_query(path, **here, cursor=following) if following else "",
-            first_href=routes.with_query(path, **here) if self._cursor else "",
         )
+        self._turn(path, here, "cursor", found.page.following)
 
 
 def _row(alert: Alert) -> AlertRow:

@@ -19,7 +19,12 @@ from amaze_app.shell import page
 from amaze_app.state import PageState
 
 _WHOSE = ((ACTS, "what people did"), (STRANGERS, "unknown callers"), (EVERYTHING, "all records"))
-_FIELDS = (("who", "Who"), ("what", "What"), ("target", "Target"), ("agent", "Whose record"))
+_FIELDS = (
+    ("who", "Who", "admin"),
+    ("what", "What", "policies.save"),
+    ("target", "Target", "policy/…"),
+    ("agent", "Whose record", "an agent's id"),
+)
 
 
 @rx.page(route=routes.AUDIT, title="Audit · aMaze", on_load=[AuditState.load, CheckState.load])
@@ -78,7 +83,7 @@ def _whose(item: tuple[str, str]) -> rx.Component:
 
 
 def _search() -> rx.Component:
-    def box(name: str, label: str, kind: str = "search") -> rx.Component:
+    def box(name: str, label: str, hint: str = "", kind: str = "search") -> rx.Component:
         value = AuditState.asked.get(name, "")
         return rx.el.label(
             rx.el.span(label, class_name="mb-1 block text-xs a-dim"),
@@ -87,6 +92,7 @@ def _search() -> rx.Component:
                 name=name,
                 default_value=value,
                 key=value,
+                placeholder=hint,
                 max_length=200,
                 auto_complete="off",
                 class_name="a-input",
@@ -95,9 +101,9 @@ def _search() -> rx.Component:
         )
 
     return native_form(
-        *(box(name, label) for name, label in _FIELDS),
-        box("since", "From day (UTC)", "date"),
-        box("until", "To day (UTC)", "date"),
+        *(box(*one) for one in _FIELDS),
+        box("since", "From day (UTC)", kind="date"),
+        box("until", "To day (UTC)", kind="date"),
         button("Search", tone="accent", type="submit"),
         action=routes.AUDIT,
         method="get",

@@ -181,12 +181,12 @@ def checkpoints() -> rx.Component:
         section(
             "Signed checkpoints",
             data_table(
-                (("Number"), "Signed", "SHA-256", "Ed25519 signature"),
+                ("Number", "Signed", "SHA-256", "Ed25519 signature"),
                 CheckState.checkpoints,
                 lambda row: line(
                     cell(row.number),
                     cell(time_text(row.ts)),
-                    cell(rx.el.code(row.sha256, class_name="text-xs break-all")),
+                    cell(rx.el.code(row.sha256[:24], "…", title=row.sha256, class_name="text-xs")),
                     cell(rx.el.code(row.signature, class_name="text-xs")),
                     key=row.number,
                 ),

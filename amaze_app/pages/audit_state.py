@@ -13,7 +13,7 @@ from amaze_app.gateway import Need, Principal
 from amaze_app.gateway.audit import ACTS, AuditRecord, RecordFilter, RecordLine
 from amaze_app.live import live
 from amaze_app.pulse import Topic
-from amaze_app.state import PageState
+from amaze_app.state import Paged, PageState
 
 _PAGE = 50
 EVERYTHING = "*"
@@ -36,7 +36,7 @@ class RecordRow:
 
 
 @live(routes.AUDIT, Topic.CALLS)
-class AuditState(PageState):
+class AuditState(Paged, PageState):
     """A page of records; the search and the record that is open are in the URL."""
 
     rows: rx.Field[list[RecordRow]] = rx.field(default_factory=list)
@@ -46,10 +46,6 @@ class AuditState(PageState):
     after: str = ""
     facts: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
     export_href: str = ""
-    first_href: str = ""
-    next_href: str = ""
-    loaded: bool = False
-    _cursor: str = ""
 
     @allowed(Need.VIEWER)
     async def load(self) -> None:
@@ -58,18 +54,15 @@ class AuditState(PageState):
         self.asked = {name: self._argument(name).strip() for name in names}
         self.asked["agent"] = self.asked["agent"] or ACTS
         self.opened = self._argument("record")
-        self._cursor = self._argument("cursor")
-        await self._open()
-        self.loaded = True
+        await self._open_at(self._argument("cursor"))
 
     async def _show(self, who: Principal) -> None:
         if not who.may(Need.READER):
             return
         asked, desk = dict(self.asked), self._gateway.audit
         filter_ = wanted(asked)
-        found = await desk.page(who, filter_, self._cursor, _PAGE)
-        here = {**asked, "cursor": self._cursor}
-        following = {**asked, "cursor": str(found.following or "")}
+        found = await desk.page(who, filter_, self._place, _PAGE)
+        here = {**asked, "cursor": self._place}
         export = {
             "agent": filter_.agent_id,
             "since": str(filter_.since_ms or ""),
@@ -77,10 +70,9 @@ class AuditState(PageState):
         }
         self._put(
             rows=[_row(one, here) for one in found.lines],
-            next_href=routes.with_query(routes.AUDIT, **following) if found.following else "",
-            first_href=routes.with_query(routes.AUDIT, **asked) if self._cursor else "",
             export_href=routes.with_query(routes.EVIDENCE, **export),
         )
+        self._turn(routes.AUDIT, asked, "cursor", found.following)
         if self.opened:
             record = await desk.record(who, self.opened)
             self._put(facts=facts(record), before=record.input, after=record.output)

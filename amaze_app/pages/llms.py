@@ -17,7 +17,7 @@ from amaze_app.gateway.llms import DIALECTS
 from amaze_app.live import live
 from amaze_app.pulse import Topic
 from amaze_app.shell import page
-from amaze_app.state import PageState
+from amaze_app.state import Paged, PageState
 
 # Name, hosts, what is spoken there: as the proxy knows them (protocols/providers.py).
 BUILT_IN = (
@@ -49,23 +49,17 @@ class HostRow:
 
 
 @live(routes.LLMS, Topic.REGISTRY)
-class LlmsState(PageState):
+class LlmsState(Paged, PageState):
     """The registered hosts."""
 
     rows: rx.Field[list[HostRow]] = rx.field(default_factory=list)
-    loaded: bool = False
     adding: bool = False
     deleting: str = ""
-    first_href: str = ""
-    next_href: str = ""
-    _after: str = ""
 
     @allowed(Need.VIEWER)
     async def load(self) -> None:
         """Reads the page that the URL names."""
-        self._after = self._argument("after")
-        await self._open()
-        self.loaded = True
+        await self._open_at(self._argument("after"))
 
     @allowed(Need.ADMIN)
     async def create(self, form: dict[str, str]) -> None:
@@ -98,13 +92,11 @@ class LlmsState(PageState):
         self.adding, self.deleting = False, ""
 
     async def _show(self, who: Principal) -> None:
-        found = await self._gateway.llms.page(who, self._after, _PAGE)
-        following = routes.with_query(routes.LLMS, after=found.following)
+        found = await self._gateway.llms.page(who, self._place, _PAGE)
         self._put(
-            rows=[HostRow(one.name, one.url, one.dialect, one.created_ms) for one in found.entries],
-            next_href=following if found.following else "",
-            first_href=routes.LLMS if self._after else "",
+            rows=[HostRow(one.name, one.url, one.dialect, one.created_ms) for one in found.entries]
         )
+        self._turn(routes.LLMS, {}, "after", found.following)
 
 
 @rx.page(route=routes.LLMS, title="LLM providers · aMaze", on_load=LlmsState.load)
@@ -141,7 +133,7 @@ def llms() -> rx.Component:
 def _host(row: rx.Var[HostRow]) -> rx.Component:
     return line(
         cell(row.name, class_name="font-medium"),
-        cell(row.url, class_name="break-all"),
+        cell(row.url, class_name="min-w-44 break-all"),
         cell(badge(row.dialect, "calm")),
         cell(time_text(row.created_ms)),
         cell(
@@ -167,7 +159,10 @@ def _nothing() -> rx.Component:
 
 def _built_in() -> rx.Component:
     heads = (rx.el.th(one, scope="col") for one in ("Provider", "Hosts", "Speaks"))
-    lines = (line(cell(rx.el.code(n)), cell(hosts), cell(speaks)) for n, hosts, speaks in BUILT_IN)
+    lines = (
+        line(cell(rx.el.code(n)), cell(hosts), cell(speaks, class_name="min-w-56"))
+        for n, hosts, speaks in BUILT_IN
+    )
     return rx.el.section(
         rx.el.h2("Built in", class_name="px-4 pt-4 text-sm font-semibold"),
         rx.el.p(

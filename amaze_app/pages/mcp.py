@@ -68,10 +68,12 @@ def _server(row: rx.Var[ServerRow]) -> rx.Component:
         ),
         cell(badge(row.status)),
         cell(
-            row.tools,
-            rx.cond(
-                row.otherwise > 0,
-                rx.fragment(" ", badge(row.otherwise.to_string() + " to look at", "warn")),
+            rx.el.div(
+                row.tools,
+                rx.cond(
+                    row.otherwise > 0, badge(row.otherwise.to_string() + " to look at", "warn")
+                ),
+                class_name="flex items-center gap-2",
             ),
         ),
         cell(time_text(row.probed_ms), rx.cond(row.error != "", failed)),

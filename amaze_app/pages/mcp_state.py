@@ -14,7 +14,7 @@ from amaze_app.live import live
 from amaze_app.pages.mcp_tools import ToolsState
 from amaze_app.pulse import Topic
 from amaze_app.slow import slowly
-from amaze_app.state import PageState
+from amaze_app.state import Paged, PageState
 
 _PAGE = 25
 
@@ -35,26 +35,20 @@ class ServerRow:
 
 
 @live(routes.MCP, Topic.REGISTRY)
-class McpState(PageState):
+class McpState(Paged, PageState):
     """A page of servers; filters and place are in the URL."""
 
     rows: rx.Field[list[ServerRow]] = rx.field(default_factory=list)
     status: str = ""
-    loaded: bool = False
     adding: bool = False
     deleting: str = ""
     busy: str = ""
-    first_href: str = ""
-    next_href: str = ""
-    _after: str = ""
 
     @allowed(Need.VIEWER)
     async def load(self) -> None:
         """Reads the page that the URL names."""
         self.status = self._argument("status", STATUSES)
-        self._after = self._argument("after")
-        await self._open()
-        self.loaded = True
+        await self._open_at(self._argument("after"))
 
     @allowed(Need.ADMIN)
     async def create(self, form: dict[str, str]) -> None:
@@ -117,15 +111,10 @@ class McpState(PageState):
 
     async def _show(self, who: Principal) -> None:
         desk = self._gateway.mcp
-        found = await desk.page(who, self.status, self._after, _PAGE)
+        found = await desk.page(who, self.status, self._place, _PAGE)
         probes = await desk.probes(who, found.entries)
-        following = routes.with_query(routes.MCP, status=self.status, after=found.following)
-        first = routes.with_query(routes.MCP, status=self.status)
-        self._put(
-            rows=[_row(one, probes.get(one.name)) for one in found.entries],
-            next_href=following if found.following else "",
-            first_href=first if self._after else "",
-        )
+        self._put(rows=[_row(one, probes.get(one.name)) for one in found.entries])
+        self._turn(routes.MCP, {"status": self.status}, "after", found.following)
 
 
 def _row(record: EntryRecord, probe: LastProbe | None) -> ServerRow:

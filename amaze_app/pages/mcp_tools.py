@@ -189,7 +189,11 @@ def _tool(row: rx.Var[ToolRow]) -> rx.Component:
                         "Accepted",
                         (row.was_description, row.was_schema, row.was_output, row.was_sha256),
                     ),
-                    _definition("Now", (row.description, row.schema, row.output, row.sha256)),
+                    rx.cond(
+                        row.state == "gone",
+                        rx.fragment(),
+                        _definition("Now", (row.description, row.schema, row.output, row.sha256)),
+                    ),
                     class_name="grid gap-4 lg:grid-cols-2",
                 ),
                 _definition("", (row.description, row.schema, row.output, row.sha256)),

@@ -144,7 +144,7 @@ def overview() -> rx.Component:
         rx.el.div(
             kpi("Agents", shown.agents, shown.agents_below),
             kpi("Calls", shown.calls),
-            kpi("Refused", shown.denied, shown.denied_below, "bad"),
+            kpi("Denials", shown.denied, shown.denied_below, "bad"),
             kpi("Cost", shown.cost),
             kpi("Tokens", shown.tokens),
             kpi("Latency p95", shown.latency, shown.latency_below),
@@ -153,7 +153,7 @@ def overview() -> rx.Component:
         rx.el.div(
             lines_chart(
                 "Calls",
-                (("calls", OverviewState.calls, 1), ("refused", OverviewState.denied, 5)),
+                (("calls", OverviewState.calls, 1), ("denied", OverviewState.denied, 5)),
                 time_text(OverviewState.since_ms),
                 time_text(OverviewState.until_ms),
             ),
@@ -174,7 +174,7 @@ def overview() -> rx.Component:
                     "Status",
                     "Owner",
                     Column("Calls", end=True),
-                    Column("Refused", end=True),
+                    Column("Denied", end=True),
                     Column("Cost", end=True),
                 ),
                 OverviewState.rows,

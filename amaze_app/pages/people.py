@@ -64,7 +64,7 @@ def _user(row: rx.Var[UserRow]) -> rx.Component:
     return line(
         cell(
             rx.el.p(row.name, class_name="font-medium"),
-            rx.el.p(time_text(row.updated_ms), class_name="text-xs a-dim"),
+            rx.el.p("changed ", time_text(row.updated_ms), class_name="text-xs a-dim"),
         ),
         cell(rx.cond(PageState.can_admin, _role(row), row.role)),
         cell(status),

@@ -17,7 +17,7 @@ from amaze_app.gateway import Need, Principal
 from amaze_app.gateway.keys import KeyView
 from amaze_app.live import live
 from amaze_app.pulse import Topic
-from amaze_app.state import PageState
+from amaze_app.state import Paged, PageState
 
 _PAGE = 50
 
@@ -38,23 +38,19 @@ class KeyRow:
 
 
 @live(routes.PEOPLE, Topic.PEOPLE)
-class KeysState(PageState):
+class KeysState(Paged, PageState):
     """The own keys; an admin sees everybody's."""
 
     rows: rx.Field[list[KeyRow]] = rx.field(default_factory=list)
     roles: rx.Field[list[str]] = rx.field(default_factory=list)
-    loaded: bool = False
     adding: bool = False
     revoking: str = ""
     secret: str = ""
-    first_href: str = ""
-    next_href: str = ""
-    _after: str = ""
 
     @allowed(Need.VIEWER)
     async def load(self) -> None:
         """Reads the page that the URL names."""
-        self._after = self._argument("key")
+        self._place = self._argument("key")
         await self._refresh()
         self.loaded = True
 
@@ -95,14 +91,13 @@ class KeysState(PageState):
         self.revoking = self.secret = ""
 
     async def _show(self, who: Principal) -> None:
-        found = await self._gateway.keys.page(who, self._after, _PAGE + 1)
-        page, more, now = found[:_PAGE], len(found) > _PAGE, self._now_ms()
+        found = await self._gateway.keys.page(who, self._place, _PAGE + 1)
+        page, now = found[:_PAGE], self._now_ms()
         self._put(
             rows=[_row(one, now) for one in page],
             roles=list(dict.fromkeys(("viewer", str(who.role)))),
-            next_href=routes.with_query(routes.PEOPLE, key=page[-1].key_id) if more else "",
-            first_href=routes.PEOPLE if self._after else "",
         )
+        self._turn(routes.PEOPLE, {}, "key", page[-1].key_id if len(found) > _PAGE else "")
         if who.role == "admin":
             self._put(roles=["viewer", "operator", "admin"])
 

@@ -12,7 +12,7 @@ from amaze_app.gateway import Need, Principal
 from amaze_app.gateway.people import UserView
 from amaze_app.live import live
 from amaze_app.pulse import Topic
-from amaze_app.state import PageState
+from amaze_app.state import Paged, PageState
 
 _PAGE = 50
 _ASKS = {
@@ -35,11 +35,10 @@ class UserRow:
 
 
 @live(routes.PEOPLE, Topic.PEOPLE)
-class PeopleState(PageState):
+class PeopleState(Paged, PageState):
     """A page of users."""
 
     rows: rx.Field[list[UserRow]] = rx.field(default_factory=list)
-    loaded: bool = False
     adding: bool = False
     asking: str = ""
     asked_of: str = ""
@@ -47,16 +46,11 @@ class PeopleState(PageState):
     warning: str = ""
     shown_for: str = ""
     password: str = ""
-    first_href: str = ""
-    next_href: str = ""
-    _after: str = ""
 
     @allowed(Need.VIEWER)
     async def load(self) -> None:
         """Reads the page that the URL names."""
-        self._after = self._argument("after")
-        await self._open()
-        self.loaded = True
+        await self._open_at(self._argument("after"))
 
     @allowed(Need.ADMIN)
     async def create(self, form: dict[str, str]) -> None:
@@ -122,15 +116,11 @@ class PeopleState(PageState):
         if not who.may(Need.READER):
             return
         desk = self._gateway.users
-        found = await desk.page(who, self._after, _PAGE + 1)
+        found = await desk.page(who, self._place, _PAGE + 1)
         page = found[:_PAGE]
         sessions = await desk.sessions(who, [one.name for one in page])
-        more = len(found) > _PAGE
-        self._put(
-            rows=[_row(one, sessions.get(one.name, 0)) for one in page],
-            next_href=routes.with_query(routes.PEOPLE, after=page[-1].name) if more else "",
-            first_href=routes.PEOPLE if self._after else "",
-        )
+        self._put(rows=[_row(one, sessions.get(one.name, 0)) for one in page])
+        self._turn(routes.PEOPLE, {}, "after", page[-1].name if len(found) > _PAGE else "")
 
 
 def _row(user: UserView, sessions: int) -> UserRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from amaze_app import routes
-from amaze_app.components.elements import badge, button, card, empty, link
+from amaze_app.components.elements import badge, button, card, link, no_agent
 from amaze_app.components.feedback import skeleton
 from amaze_app.components.filters import tabs
 from amaze_app.components.forms import confirm
@@ -15,7 +15,8 @@ from amaze_app.pages.policy_form import FormState
 from amaze_app.pages.policy_form_view import form_tab
 from amaze_app.pages.policy_simulate import SimulateState, simulate_tab
 from amaze_app.pages.policy_state import COMMENT_MAX, TABS, PolicyState
-from amaze_app.pages.policy_versions import VersionsState, versions_tab
+from amaze_app.pages.policy_versions import versions_tab
+from amaze_app.pages.policy_versions_state import VersionsState
 from amaze_app.pages.policy_yaml import yaml_tab
 from amaze_app.shell import page
 
@@ -51,7 +52,7 @@ def policy() -> rx.Component:
                 ("simulate", simulate_tab()),
                 form_tab(),
             ),
-            card(rx.cond(PolicyState.loaded, _unknown(), skeleton(8)), class_name=""),
+            card(rx.cond(PolicyState.loaded, no_agent("policy"), skeleton(8)), class_name=""),
         ),
         confirm(
             "Discard the draft?",
@@ -62,16 +63,9 @@ def policy() -> rx.Component:
             on_no=PolicyState.close,
         ),
         heading=rx.fragment("Policy of ", PolicyState.agent),
-        beside=link("The agent", routes.AGENTS + "/" + PolicyState.agent),
-    )
-
-
-def _unknown() -> rx.Component:
-    return empty(
-        "lock",
-        "Its policy cannot be shown",
-        rx.el.p("There is no such agent, it is not yours, or a part of the platform is away."),
-        link("All agents", routes.AGENTS),
+        beside=rx.link(
+            "The agent", href=routes.AGENTS + "/" + PolicyState.agent, class_name="a-button"
+        ),
     )
 
 

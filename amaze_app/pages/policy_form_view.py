@@ -10,7 +10,8 @@ from amaze_app.components.elements import Text, button, empty, link, section
 from amaze_app.components.forms import choice, text_area, text_input
 from amaze_app.pages.policy_form import NAME_MAX, YAML_MAX, FormState
 from amaze_app.pages.policy_state import PolicyState
-from amaze_app.policy_fields import GROUPS, Entry, Kind
+from amaze_app.policy_entries import Entry, Kind
+from amaze_app.policy_fields import GROUPS
 
 _CODE = {"fontFamily": "ui-monospace, Menlo, Consolas, monospace", "fontSize": "12px"}
 

@@ -116,7 +116,9 @@ def _step(state: Any, one: rx.Var[Node]) -> rx.Component:
             class_name="a-callee",
             custom_attrs={"aria-expanded": rx.cond(here, "true", "false")},
         ),
-        rx.cond(one.mark != "", rx.el.p(one.mark, class_name="px-2 pb-1 text-xs text-(--bad)")),
+        rx.cond(
+            one.mark != "", rx.el.p(one.mark, class_name="pr-2 pb-1 pl-16 text-xs text-(--bad)")
+        ),
         rx.cond(here & state.can_edit, _edited(state)),
         key=one.step_id,
     )

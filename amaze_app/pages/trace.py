@@ -27,7 +27,7 @@ def trace() -> rx.Component:
         rx.cond(TraceState.missing, _missing(), _trace()),
         follow(TraceState.place),
         heading=rx.el.span(
-            "Trace ", rx.el.code(TraceState.trace, class_name="text-base break-all")
+            "Trace ", rx.el.code(TraceState.trace, class_name="text-sm break-all sm:text-base")
         ),
         beside=rx.el.div(
             rx.cond(
@@ -59,7 +59,7 @@ def _trace() -> rx.Component:
     return rx.fragment(
         rx.el.div(
             kpi("Calls", shown.calls, shown.agents),
-            kpi("Refused", shown.denied, tone="bad"),
+            kpi("Denials", shown.denied, tone="bad"),
             kpi("Tokens in / out", shown.tokens),
             kpi("Cost", shown.cost),
             kpi("Duration", shown.duration),
@@ -90,10 +90,22 @@ def _diagram() -> rx.Component:
 
 def _sample(text: str, color: str) -> rx.Component:
     return rx.el.span(
-        rx.el.span(
-            class_name="mr-1 inline-block h-2 w-2 rounded-full", style={"background": color}
+        rx.el.svg(
+            rx.el.line(
+                x1="0",
+                x2="20",
+                y1="4",
+                y2="4",
+                stroke=color,
+                stroke_width="2",
+                stroke_dasharray=diagram.dash(text),
+            ),
+            width="20",
+            height="8",
+            custom_attrs={"aria-hidden": "true"},
         ),
         text,
+        class_name="flex items-center gap-1",
     )
 
 

@@ -84,9 +84,9 @@ def trace_line(row: rx.Var[TraceRow]) -> rx.Component:
             rx.el.div(
                 rx.cond(row.denied != "", badge(row.denied, "bad")),
                 rx.cond(row.alerts != "", badge(row.alerts, "warn")),
-                rx.cond(row.errors != "", badge(row.errors, "bad")),
+                rx.cond(row.errors != "", badge(row.errors, "error")),
                 rx.cond(row.denied + row.alerts + row.errors == "", badge("allowed")),
-                class_name="flex gap-1",
+                class_name="flex flex-wrap gap-1",
             )
         ),
         cell(row.calls, end=True),

@@ -151,7 +151,7 @@ class TraceState(PageState):
         try:
             found = await desk.detail(who, self.trace)
         except Refused:
-            self._put(missing=True)
+            self._put(missing=True, summary=Summary(), jaeger="")
             return
         self._newest = newest
         steps = found.sequence.steps[: self._most]
@@ -201,7 +201,7 @@ def _row(step: Step, started_ms: int) -> StepRow:
         label=diagram.cut(step.label, 80),
         verdict=step.verdict,
         reason=record.denial_reason or record.would_deny or record.alert,
-        latency=format.duration(record.latency_ms),
+        latency=format.duration(record.latency_ms or None),
         tokens=format.tokens(record.tokens_in, record.tokens_out, record.estimated),
         cost=format.cost(record.cost_microusd),
         indent=f"{min(step.depth, 8) * 14}px",

@@ -12,12 +12,13 @@ from amaze_app.components.filters import filter_bar, pill
 from amaze_app.components.table import data_table, pager
 from amaze_app.components.time import time_input
 from amaze_app.filtering import Pill
-from amaze_app.gateway.traces import (
-    REASONS,
-)
+from amaze_app.gateway.traces import REASONS
 from amaze_app.pages.trace_rows import COLUMNS, trace_line
 from amaze_app.pages.traces_state import KINDS, TracesState
 from amaze_app.shell import page
+
+_NARROW, _WIDE = "lg:col-span-2", "lg:col-span-3"
+_MOMENT = f"min-w-0 col-span-2 {_WIDE}"
 
 
 @rx.page(route=routes.TRACES, title="Traces · aMaze", on_load=TracesState.load)
@@ -83,26 +84,26 @@ def _form() -> rx.Component:
         _text("agent", "Agent", list="agents-known"),
         _choice("kind", "Any kind", KINDS),
         _text("reason", "Reason", list="reasons-known"),
+        _text("model", "Model", class_name=_WIDE),
+        _text("text", "Text in input or output", class_name=_WIDE),
         _text("tool", "Tool"),
-        _text("model", "Model"),
         _text("target", "Target"),
         _text("status", "HTTP status", pattern="[1-5][0-9][0-9]"),
-        _text("text", "Text in input or output"),
-        rx.el.div(time_input("since", TracesState.since_ms, "From"), class_name="min-w-0"),
-        rx.el.div(time_input("until", TracesState.until_ms, "Until"), class_name="min-w-0"),
+        rx.el.div(time_input("since", TracesState.since_ms, "From"), class_name=_MOMENT),
+        rx.el.div(time_input("until", TracesState.until_ms, "Until"), class_name=_MOMENT),
         rx.el.datalist(
             rx.foreach(TracesState.agents, lambda one: rx.el.option(value=one)), id="agents-known"
         ),
         rx.el.datalist(*(rx.el.option(value=one) for one in REASONS), id="reasons-known"),
         on_submit=TracesState.apply,
         id="trace-filter",
-        class_name="grid grid-cols-2 gap-2 md:grid-cols-5",
+        class_name="grid grid-cols-2 gap-2 lg:grid-cols-12",
         role="search",
         aria_label="Filter",
     )
 
 
-def _text(name: str, label: str, **props: Any) -> rx.Component:
+def _text(name: str, label: str, class_name: str = _NARROW, **props: Any) -> rx.Component:
     value = TracesState.query.get(name, "")
     return rx.el.input(
         name=name,
@@ -112,7 +113,7 @@ def _text(name: str, label: str, **props: Any) -> rx.Component:
         aria_label=label,
         auto_complete="off",
         max_length=200,
-        class_name="a-input",
+        class_name=f"a-input {class_name}",
         **props,
     )
 
@@ -126,7 +127,7 @@ def _choice(name: str, nothing: str, options: tuple[str, ...]) -> rx.Component:
         default_value=value,
         key=f"{name} " + value.to(str),
         aria_label="Kind",
-        class_name="a-input",
+        class_name=f"a-input {_NARROW}",
     )
 
 

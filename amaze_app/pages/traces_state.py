@@ -20,7 +20,7 @@ from amaze_app.gateway.traces import (
 from amaze_app.live import live
 from amaze_app.pages.trace_rows import TraceRow, trace_row
 from amaze_app.pulse import Topic
-from amaze_app.state import PageState
+from amaze_app.state import Paged, PageState
 
 _PAGE = 50
 _LOOKS = 3  # windows of calls that are looked at before an empty page is shown
@@ -32,7 +32,7 @@ _OFF = "off"
 
 
 @live(routes.TRACES, Topic.CALLS)
-class TracesState(PageState):
+class TracesState(Paged, PageState):
     """A page of traces; filters, place and the tail's switch are in the URL."""
 
     rows: rx.Field[list[TraceRow]] = rx.field(default_factory=list)
@@ -46,10 +46,6 @@ class TracesState(PageState):
     tail: bool = True
     tail_href: str = ""
     newer: bool = False
-    first_href: str = ""
-    next_href: str = ""
-    loaded: bool = False
-    _cursor: str = ""
     _asked: bool = False
 
     @allowed(Need.VIEWER)
@@ -60,11 +56,10 @@ class TracesState(PageState):
         query["period"] = self._argument("period", PERIODS)
         query["kind"] = self._argument("kind", KINDS)
         query["tail"] = self._argument("tail", (_OFF,))
-        self._cursor = self._argument("cursor")
+        self._place = self._argument("cursor")
         self._links({name: value for name, value in query.items() if value})
         self._asked = True
-        await self._open()
-        self.loaded = True
+        await self._open_at(self._place)
 
     @allowed(Need.VIEWER)
     def apply(self, form: dict[str, str]) -> Any:
@@ -90,7 +85,7 @@ class TracesState(PageState):
         self.since_ms = filtering.moment(query.get("since", ""))
         self.until_ms = filtering.moment(query.get("until", ""))
         self.filtered = any(name != "tail" for name in query)
-        self.tail = not query.get("tail") and not self._cursor
+        self.tail = not query.get("tail") and not self._place
         self.tail_href = routes.with_query(path, **{**query, "tail": _OFF if self.tail else ""})
 
     async def _show(self, who: Principal) -> None:
@@ -99,22 +94,18 @@ class TracesState(PageState):
             return
         self._asked = False
         found = await self._found(who)
-        following = str(found.following or "")
-        here = routes.with_query(routes.TRACES, **self.query)
-        onward = routes.with_query(routes.TRACES, **self.query, cursor=following)
         fleet = await self._gateway.agents.page(who, limit=_AGENTS_NAMED)
         self._put(
             rows=list(map(trace_row, found.traces)),
             agents=[one.agent_id for one in fleet.agents],
-            next_href=onward if following else "",
-            first_href=here if self._cursor else "",
             newer=False,
         )
+        self._turn(routes.TRACES, self.query, "cursor", found.following)
 
     async def _found(self, who: Principal) -> TracePage:
         """A page of few traces, where they are rare, is found with some more looks."""
         desk, filter_ = self._gateway.traces, self._filter()
-        found = await desk.page(who, filter_, self._cursor, _PAGE)
+        found = await desk.page(who, filter_, self._place, _PAGE)
         for _ in range(_LOOKS - 1):
             if found.traces or found.following is None:
                 break
@@ -122,7 +113,7 @@ class TracesState(PageState):
         return found
 
     async def _look_for_newer(self, who: Principal) -> None:
-        if self._cursor or self.newer:
+        if self._place or self.newer:
             return
         newest = await self._gateway.traces.page(who, self._filter(), "", 1)
         first = list(map(trace_row, newest.traces))

@@ -52,7 +52,14 @@ def conversation(trace_id: str, agent: str, peer: str) -> list[dict[str, object]
             "input_size": len(json.dumps(LONG)),
             "output": json.dumps({"choices": [{"message": {"content": "Ask the other one."}}]}),
         },
-        {**mine, "kind": "a2a", "target": peer, "path": "/", "method": "POST", "span_id": "s2"},
+        {
+            **mine,
+            "kind": "a2a",
+            "target": peer,
+            "path": "/",
+            "method": "message/send",
+            "span_id": "s2",
+        },
         {**theirs, **llm, "span_id": "s3", "tokens_in": 300, "tokens_out": 20},
         {
             **theirs,

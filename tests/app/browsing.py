@@ -82,7 +82,31 @@ def _note(strange: list[str], url: str, own: str) -> None:
         strange.append(url)
 
 
-def sign_in(page: Page, platform: Platform, role: str = "admin") -> None:
+def let_in(context: BrowserContext, platform: Platform, role: str = "admin") -> None:
+    """Its tabs are of somebody with this role."""
+    name, _, value = platform.session(role).partition("=")
+    context.add_cookies(
+        [
+            {
+                "name": name,
+                "value": value,
+                "url": platform.url,
+                "httpOnly": True,
+                "sameSite": "Strict",
+            }
+        ]
+    )
+
+
+def sign_in(page: Page, platform: Platform, role: str = "admin", at: str = "/overview") -> None:
+    """Somebody with this role, who is in, at a page."""
+    let_in(page.context, platform, role)
+    page.goto(at)
+    expect(page.locator("#who")).to_have_text(platform.person(role))
+
+
+def sign_in_by_hand(page: Page, platform: Platform, role: str = "admin") -> None:
+    """As a person does it: it takes the time of three pages, and a session of its own."""
     name = platform.person(role)
     page.goto("/")
     page.get_by_label("User name").fill(name)

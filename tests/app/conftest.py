@@ -18,7 +18,9 @@ import pytest
 
 from amaze_app import build
 from amaze_proxy.store.embedded import EmbeddedValkey
+from tests.app import web
 from tests.app.browsing import PASSWORD, browser, context, page
+from tests.app.reverse import ADDRESS
 
 __all__ = ["PASSWORD", "browser", "context", "page"]
 _FOREIGN = ("CERT", "CA_BUNDLE", "PROXY", "AMAZE_", "REFLEX_")
@@ -43,6 +45,7 @@ class Platform:
     valkey: EmbeddedValkey
     admin_key: str = field(default_factory=lambda: f"amk_{secrets.token_urlsafe(24)}")
     people: set[str] = field(default_factory=set)
+    sessions: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,6 +63,7 @@ class Platform:
             "AMAZE_UI_PORT": str(self.ui_port),
             "AMAZE_PROXY_WORKERS": "1",
             "AMAZE_ADMIN_KEY": self.admin_key,
+            "AMAZE_TRUSTED_PROXIES": ADDRESS,  # nobody is there but a reverse proxy of ours
             "AMAZE_STORE_TIMEOUT_MS": "10000",  # a machine that stands still is not what is tested
         }
 
@@ -97,7 +101,7 @@ class Platform:
     def call(self, agent_id: str, credential: str) -> httpx.Response:
         """A call through the proxy to a host that no policy allows."""
         proxy = f"http://{agent_id}:{credential}@127.0.0.1:{self.proxy_port}"
-        with httpx.Client(proxy=proxy, trust_env=False, timeout=60) as client:
+        with web.client(proxy=proxy) as client:
             return client.get("http://nowhere.example/secret-plans")
 
     def person(self, role: str) -> str:
@@ -119,21 +123,25 @@ class Platform:
 
     def sign_in(self, role: str = "admin") -> str:
         """The cookie of a new session of somebody with this role."""
-        answer = httpx.post(
+        answer = web.post(
             f"{self.url}/login",
             data={"name": self.person(role), "password": PASSWORD},
             headers={"Origin": self.url},
-            trust_env=False,
-            timeout=60,
         )
         assert answer.status_code == 303, answer.text
         return answer.headers["set-cookie"].partition(";")[0]
 
+    def session(self, role: str) -> str:
+        """The cookie of a session that somebody with this role is in: a password costs 0.4 s of
+        CPU, so tests share one until it ends."""
+        cookie = self.sessions.get(role, "")
+        if web.get(f"{self.url}/overview", headers={"Cookie": cookie}).status_code != 200:
+            cookie = self.sessions[role] = self.sign_in(role)
+        return cookie
+
     def _control(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.admin_key}"}
-        with httpx.Client(
-            base_url=self.control_url, headers=headers, trust_env=False, timeout=60
-        ) as client:
+        with web.client(base_url=self.control_url, headers=headers) as client:
             answer = client.request(method, path, **more)
         assert answer.is_success, answer.text
         return answer
@@ -154,7 +162,7 @@ class Platform:
             if any(process.poll() is not None for process in self.processes.values()):
                 raise AssertionError(f"a process ended:\n{self.log.read_text()}")
             try:
-                return httpx.get(url, trust_env=False, timeout=60).status_code == 200
+                return web.get(url).status_code == 200
             except httpx.TransportError:
                 return False
 
@@ -175,7 +183,8 @@ def built() -> None:
     build.build()
 
 
-@pytest.fixture(scope="session")
+# not for longer than these tests: what stands idle takes from the others
+@pytest.fixture(scope="package")
 def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
     valkey = EmbeddedValkey(tmp_path_factory.mktemp("valkey"))
     valkey.start()
@@ -183,7 +192,7 @@ def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey
     valkey.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(
     built: None, _valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:

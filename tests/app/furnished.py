@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
+from tests.app import web
 from tests.app.archived import archive, conversation
 from tests.app.conftest import Platform
 from tests.app.library import Library, tool
@@ -69,7 +69,7 @@ def _servers(platform: Platform, library: Library) -> None:
         # by itself, without a key: so it waits for approval
         asked = {"name": name, "url": library.url}
         place = f"{platform.control_url}/register?kind=mcp"
-        assert httpx.post(place, json=asked, trust_env=False, timeout=60).is_success
+        assert web.post(place, json=asked).is_success
     for name in ("library", "files"):
         platform._control("POST", f"/mcp_servers/{name}/approve")
     library.tools = [*library.tools[:1], tool("burn", "Burns a book")]
@@ -112,7 +112,7 @@ def _varied(call: dict[str, Any], number: int, ago_ms: int) -> dict[str, Any]:
         varied["model"] = _MODELS[number % 4]
         varied["tokens_in"] = call.get("tokens_in", 0) * (1 + number % 5)
     elif call.get("denied"):
-        varied["denial_reason"] = _REFUSED[number % 4]
+        varied["denial_reason"], varied["tool"] = _REFUSED[number % 4], "delete"
     elif call["kind"] == "mcp":
         varied["target"], varied["tool"] = _TOOLS[number % 4]
     return varied

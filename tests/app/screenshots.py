@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from amaze_app import build, places, routes
 from amaze_app.pages.policy_state import TABS
 from amaze_proxy.store.embedded import EmbeddedValkey
-from tests.app.browsing import CHROMIUM, QUIET, sign_in
+from tests.app.browsing import CHROMIUM, QUIET, let_in
 from tests.app.conftest import Platform
 from tests.app.furnished import AGENTS, furnished
 
@@ -44,7 +44,7 @@ def _take(page: Page, target: Path, size: tuple[int, int]) -> None:
 def _take_all(platform: Platform, page: Page, scheme: str, directory: Path, trace_id: str) -> None:
     page.goto(routes.LOGIN)
     _take(page, directory / f"login-{scheme}.png", _WIDE)
-    sign_in(page, platform)
+    let_in(page.context, platform)
     for name, path in _named(trace_id):
         page.goto(path)
         expect(page.locator("#live")).to_have_text("live")

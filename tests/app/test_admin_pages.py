@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -18,6 +17,7 @@ from amaze_app.pages.settings import scrape_config
 from amaze_proxy.control.integrity import Found, Verdict
 from amaze_proxy.policy.chain import Flaw
 from amaze_proxy.policy.record import AuditRecord
+from tests.app import web
 from tests.app.browsing import sign_in
 from tests.app.conftest import Platform
 from tests.app.library import Library, tool
@@ -42,8 +42,7 @@ def _go(page: Page, link: str) -> None:
 
 
 def test_a_server_that_does_not_answer_says_so(page: Page, platform: Platform) -> None:
-    sign_in(page, platform)
-    page.goto("/mcp")
+    sign_in(page, platform, at="/mcp")
     page.get_by_role("button", name="Add a server").first.click()
     page.get_by_label("Name").fill("nobody")
     page.get_by_label("URL").fill("http://127.0.0.1:9/mcp")
@@ -61,7 +60,7 @@ def test_a_server_is_approved_probed_and_its_changes_are_accepted(
 ) -> None:
     registered = {"name": "library", "url": library.url}
     control = f"{platform.control_url}/register?kind=mcp"
-    assert httpx.post(control, json=registered, trust_env=False, timeout=60).status_code == 201
+    assert web.post(control, json=registered).status_code == 201
     sign_in(page, platform)
     _go(page, "MCP servers")
     row = _row(page, "server", "library")
@@ -145,27 +144,24 @@ def test_a_user_and_a_key_live_and_end(page: Page, platform: Platform) -> None:
     expect(shown).to_contain_text("amk_")
     headers = {"Authorization": f"Bearer {shown.inner_text()}"}
     place = f"{platform.control_url}/traces"
-    assert httpx.get(place, headers=headers, trust_env=False, timeout=60).status_code == 200
+    assert web.get(place, headers=headers).status_code == 200
     page.keyboard.press("Escape")
     expect(page.locator("#secret")).to_have_count(0)
     key = page.locator("tr[data-apikey]").filter(has_text="nightly export")
     key.get_by_role("button", name="Revoke").click()
     page.locator("#confirm-revoke").get_by_role("button", name="Revoke").click()
     expect(key).to_have_count(0)
-    assert httpx.get(place, headers=headers, trust_env=False, timeout=60).status_code in (401, 403)
+    assert web.get(place, headers=headers).status_code in (401, 403)
 
 
 def test_ending_the_sessions_of_a_user_signs_them_out(page: Page, platform: Platform) -> None:
     cookie = platform.sign_in("operator")
-    sign_in(page, platform)
-    page.goto("/people")
+    sign_in(page, platform, at="/people")
     row = _row(page, "user", "the-operator")
     row.get_by_role("button", name="End sessions").click()
     page.locator("#confirm").get_by_role("button", name="Yes, do it").click()
     expect(page.locator("#said")).to_contain_text("the-operator is signed out")
-    answer = httpx.get(
-        f"{platform.url}/people", headers={"Cookie": cookie}, trust_env=False, timeout=60
-    )
+    answer = web.get(f"{platform.url}/people", headers={"Cookie": cookie})
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
 
 
@@ -196,7 +192,7 @@ def test_the_audit_is_searched_verified_and_exported(
 def test_downloads_are_for_those_who_may(page: Page, platform: Platform) -> None:
     def status(path: str, **headers: str) -> int:
         url = f"{platform.url}/download/{path}"
-        return httpx.get(url, headers=headers, trust_env=False, timeout=60).status_code
+        return web.get(url, headers=headers).status_code
 
     operator = platform.sign_in("operator")
     assert status("amaze-evidence.zip") == 303
@@ -204,8 +200,7 @@ def test_downloads_are_for_those_who_may(page: Page, platform: Platform) -> None
     assert status("audit-key.pem", Cookie=operator) == 403
     assert status("ca.pem", Cookie=operator) == 200
     assert status("ca.pem") == 303
-    sign_in(page, platform, "operator")
-    page.goto("/audit")
+    sign_in(page, platform, "operator", at="/audit")
     expect(page.get_by_text("The audit is for viewers and admins")).to_be_visible()
     expect(page.locator("#export")).to_have_count(0)
 

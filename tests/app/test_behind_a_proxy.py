@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import sys
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.app.browsing import PASSWORD, launched, sign_in, watched
-from tests.app.conftest import Platform, _free_ports
-from tests.app.reverse import ADDRESS, NAME, reverse_proxy
+from tests.app import web
+from tests.app.browsing import PASSWORD, launched, sign_in_by_hand, watched
+from tests.app.conftest import Platform
+from tests.app.reverse import NAME, reverse_proxy
 from tests.app.test_socket import _UPGRADE
 
 _EVIL = "https://evil.example"
@@ -23,19 +25,20 @@ _MOST = 40  # a person has 20 wrong attempts from an address before the first wa
 
 @dataclass(frozen=True)
 class Site:
-    """What the world sees (`url`), and the port of the UI behind it."""
+    """What the world sees."""
 
     url: str
     port: int
-    ui_port: int
 
-    def ask(self, method: str, path: str, client: str = "127.0.0.1", **more: str) -> httpx.Response:
+    def ask(
+        self, method: str, path: str, client: str = "127.0.0.1", name: str = "", **more: str
+    ) -> httpx.Response:
         """A request to the site by somebody at the address `client`, with these headers; a POST
-        tries to sign in as somebody whom nobody knows, each time as another."""
+        tries to sign in as `name`, or as somebody whom nobody knows, each time as another."""
         transport = httpx.HTTPTransport(verify=False, local_address=client)
         headers = {"Host": self.url.removeprefix("https://"), "Origin": self.url, **more}
-        with httpx.Client(transport=transport, timeout=60) as http:
-            nobody = {"name": f"nobody-{secrets.token_hex(4)}", "password": "x"}
+        with httpx.Client(transport=transport, trust_env=False, timeout=60) as http:
+            nobody = {"name": name or f"nobody-{secrets.token_hex(4)}", "password": "x"}
             form = nobody if method == "POST" else None
             url = f"https://127.0.0.1:{self.port}{path}"
             return http.request(method, url, headers=headers, data=form)
@@ -43,23 +46,9 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(platform: Platform) -> Iterator[Site]:
-    """Another UI of the platform, which believes the reverse proxy in front of it."""
-    (port,) = _free_ports(1)
-    own = {"AMAZE_UI_PORT": str(port), "AMAZE_TRUSTED_PROXIES": ADDRESS}
-    with platform.log.open("ab") as log:
-        ui = subprocess.Popen(
-            [sys.executable, "-m", "amaze_app.serve"],
-            env={**platform.env, **own},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        platform.ready(f"http://127.0.0.1:{port}/health")
-        with reverse_proxy(port) as proxy:
-            yield Site(f"https://{NAME}:{proxy.port}", proxy.port, port)
-    finally:
-        ui.terminate()
-        assert ui.wait(60) == 0
+    """The platform's UI, which believes the reverse proxy in front of it."""
+    with reverse_proxy(platform.ui_port) as proxy:
+        yield Site(f"https://{NAME}:{proxy.port}", proxy.port)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +73,7 @@ def page(context: BrowserContext, site: Site) -> Iterator[Page]:
 def test_a_person_works_as_without_it(
     page: Page, context: BrowserContext, platform: Platform, site: Site, new_agent_id: str
 ) -> None:
-    sign_in(page, platform)
+    sign_in_by_hand(page, platform)
     (cookie,) = context.cookies()
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
     page.get_by_role("link", name="Agents", exact=True).click()
@@ -118,19 +107,19 @@ def test_nothing_comes_from_another_site(platform: Platform, site: Site) -> None
     assert site.ask("GET", socket, **_UPGRADE).status_code == 403  # and this is for the session
 
 
-def test_who_is_no_trusted_proxy_is_not_believed(platform: Platform, site: Site) -> None:
+def test_who_is_no_trusted_proxy_is_not_believed(platform: Platform) -> None:
     told = {
         "X-Forwarded-For": "192.0.2.66",
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "https",
     }
-    own = f"http://127.0.0.1:{site.ui_port}"
+    own = platform.url
     name = platform.person("viewer")
 
     def sign_in_from(origin: str) -> httpx.Response:
         form = {"name": name, "password": PASSWORD}
         headers = {"Origin": origin, **told}
-        return httpx.post(f"{own}/login", data=form, headers=headers, trust_env=False, timeout=60)
+        return web.post(f"{own}/login", data=form, headers=headers)
 
     assert sign_in_from(_EVIL).status_code == 403
     done = sign_in_from(own)
@@ -141,10 +130,32 @@ def test_who_is_no_trusted_proxy_is_not_believed(platform: Platform, site: Site)
     assert "192.0.2.66" not in noted["session_id"]
 
 
-def test_who_guesses_waits_by_the_address_that_the_proxy_saw(site: Site) -> None:
+@pytest.fixture
+def guessed(platform: Platform) -> Iterator[list[str]]:
+    """Names to be guessed at, one for each four guesses: an account makes people wait after five.
+    Their hashes take next to no work, and so does a guess: that of a name that nobody has is
+    compared with one that takes 0.4 s of CPU."""
+    names = [f"guessed-{number}" for number in range(_MOST // 4)]
+    encoded = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    place = platform.directory / "data" / "history.db"
+    with closing(sqlite3.connect(place, timeout=60)) as sql:
+        with sql:
+            sql.executemany(
+                "INSERT INTO account (name, role, password, must_change, disabled, created_ms,"
+                " updated_ms) VALUES (?, 'viewer', ?, 0, 0, 0, 0)",
+                [(name, encoded) for name in names],
+            )
+        yield names
+        with sql:
+            sql.execute("DELETE FROM account WHERE name LIKE 'guessed-%'")
+
+
+def test_who_guesses_waits_by_the_address_that_the_proxy_saw(
+    site: Site, guessed: list[str]
+) -> None:
     for number in range(_MOST):
         forged = {"X-Forwarded-For": f"192.0.2.{number}"}
-        answer = site.ask("POST", "/login", "127.0.0.3", **forged)
+        answer = site.ask("POST", "/login", "127.0.0.3", name=guessed[number // 4], **forged)
         if answer.status_code == 429:
             break
         assert answer.status_code == 403

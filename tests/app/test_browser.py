@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.app.browsing import PASSWORD, sign_in
+from tests.app.browsing import PASSWORD, sign_in, sign_in_by_hand
 from tests.app.conftest import Platform, until
 
 
@@ -15,7 +15,7 @@ def _row(page: Page, agent_id: str) -> Locator:
 def test_an_operator_approves_an_agent_and_sees_its_call_refused(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
-    sign_in(page, platform)
+    sign_in_by_hand(page, platform)
     page.get_by_role("link", name="Agents", exact=True).click()
     expect(page.get_by_role("heading", name="Agents")).to_be_visible()
     credential = platform.register(new_agent_id)  # after the page: it comes by push
@@ -44,8 +44,7 @@ def test_an_operator_approves_an_agent_and_sees_its_call_refused(
 
 def test_a_pending_agent_can_be_rejected(page: Page, platform: Platform, new_agent_id: str) -> None:
     platform.register(new_agent_id)
-    sign_in(page, platform)
-    page.goto(f"/agents?status=pending&q={new_agent_id}")
+    sign_in(page, platform, at=f"/agents?status=pending&q={new_agent_id}")
     row = _row(page, new_agent_id)
     row.get_by_role("button", name="Reject").click()
     expect(row).to_have_count(0)
@@ -57,8 +56,7 @@ def test_a_new_credential_is_shown_once_and_can_be_copied(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
     platform.register(new_agent_id)
-    sign_in(page, platform)
-    page.goto(f"/agents?q={new_agent_id}")
+    sign_in(page, platform, at=f"/agents?q={new_agent_id}")
     row = _row(page, new_agent_id)
     row.get_by_role("button", name="Approve").click()
     expect(row).to_contain_text("approved")
@@ -77,8 +75,7 @@ def test_an_agent_can_be_made_and_gets_an_owner(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
     owner = platform.person("operator")
-    sign_in(page, platform)
-    page.goto(f"/agents?q={new_agent_id}")
+    sign_in(page, platform, at=f"/agents?q={new_agent_id}")
     page.get_by_role("button", name="Add an agent").click()
     page.get_by_label("Agent id").fill(new_agent_id)
     page.locator("#add").get_by_role("button", name="Create").click()
@@ -96,8 +93,7 @@ def test_a_viewer_is_offered_nothing_to_change(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
     platform.register(new_agent_id)
-    sign_in(page, platform, "viewer")
-    page.goto(f"/agents?q={new_agent_id}")
+    sign_in(page, platform, "viewer", at=f"/agents?q={new_agent_id}")
     row = _row(page, new_agent_id)
     expect(row).to_contain_text("pending")
     expect(row.get_by_role("button")).to_have_text(["Connect"])

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -21,6 +20,7 @@ from amaze_app.policy_facts import Fact, facts
 from amaze_proxy.control.console import Bucket, Named, Numbers, Period
 from amaze_proxy.control.messages import Answered
 from amaze_proxy.policy.record import AuditRecord
+from tests.app import web
 from tests.app.archived import archive, conversation
 from tests.app.browsing import sign_in
 from tests.app.conftest import Platform, until
@@ -100,7 +100,7 @@ cost_rate_limits: [{window: 1h, max_usd: 2}]
         "Agents": "by graph",
         "Hosts": "example.org",
         "Callers": "boss",
-        "A turn": "5,000 tokens; $0.5",
+        "A turn": "5,000 tokens; $0.50",
         "Windows": "9,000 tokens in 10m; $2 in 1h",
     }
 
@@ -129,7 +129,7 @@ class _Chat(BaseHTTPRequestHandler):
         length = int(self.headers["content-length"])
         message = json.loads(self.rfile.read(length))["message"]
         turn = {"X-Amaze-Turn": self.headers["x-amaze-turn"]}
-        with httpx.Client(proxy=self.proxy, trust_env=False, timeout=60) as client:
+        with web.client(proxy=self.proxy) as client:
             client.get("http://nowhere.example/secret-plans", headers=turn)
         self.go_on.wait(10)
         body = json.dumps({"reply": f"I heard: {message}"}).encode()
@@ -163,8 +163,7 @@ def test_an_operator_writes_to_an_agent_and_follows_what_it_does(
     with _chatting() as port:
         credential = platform.register(new_agent_id, chat_host="127.0.0.1", chat_port=port)
         _Chat.proxy = f"http://{new_agent_id}:{credential}@127.0.0.1:{platform.proxy_port}"
-        sign_in(page, platform)
-        page.goto(f"/agents/{new_agent_id}")
+        sign_in(page, platform, at=f"/agents/{new_agent_id}")
         expect(page.get_by_role("heading", name=new_agent_id)).to_be_visible()
         expect(page.get_by_text("only an approved agent takes messages")).to_be_visible()
         page.get_by_role("button", name="Approve").click()
@@ -189,8 +188,7 @@ def test_a_message_that_does_not_arrive_says_why(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
     platform.register(new_agent_id, chat_host="127.0.0.1", chat_port=9)
-    sign_in(page, platform)
-    page.goto(f"/agents/{new_agent_id}")
+    sign_in(page, platform, at=f"/agents/{new_agent_id}")
     page.get_by_role("button", name="Approve").click()
     page.get_by_label("Message").fill("hello")
     page.get_by_role("button", name="Send").click()
@@ -203,8 +201,7 @@ def test_the_numbers_of_an_agent_and_the_way_to_its_traces(
 ) -> None:
     peer, trace_id = f"{new_agent_id}-peer", f"trace-{new_agent_id}"
     platform.register(new_agent_id)
-    sign_in(page, platform)
-    page.goto(f"/agents/{new_agent_id}")
+    sign_in(page, platform, at=f"/agents/{new_agent_id}")
     expect(page.get_by_text("It has not called anything yet")).to_be_visible()
     refused = page.locator(".a-card", has_text="Denials").locator("p").nth(1)
     expect(refused).to_have_text("0")
@@ -230,8 +227,7 @@ def test_who_may_not_is_offered_nothing(
     page: Page, platform: Platform, new_agent_id: str, role: str
 ) -> None:
     platform.register(new_agent_id)
-    sign_in(page, platform, role)
-    page.goto(f"/agents/{new_agent_id}")
+    sign_in(page, platform, role, at=f"/agents/{new_agent_id}")
     if role == "operator":  # it is another one's
         expect(page.locator("#notice")).to_contain_text("no such agent, or it is not yours")
         expect(page.get_by_role("button", name="Connect")).to_have_count(0)
@@ -243,8 +239,7 @@ def test_who_may_not_is_offered_nothing(
 
 def test_a_stop_and_who_did_it(page: Page, platform: Platform, new_agent_id: str) -> None:
     platform.register(new_agent_id)
-    sign_in(page, platform)
-    page.goto(f"/agents/{new_agent_id}")
+    sign_in(page, platform, at=f"/agents/{new_agent_id}")
     page.get_by_role("button", name="Approve").click()
     page.get_by_role("button", name="Quarantine").click()
     page.locator("#confirm").get_by_role("button", name="Quarantine").click()

@@ -64,3 +64,10 @@ def test_facts_are_those_that_there_are() -> None:
     assert "First byte" not in facts
     with_one = evidence(record(ttft_ms=3.0), (), whole=False).facts
     assert ("First byte", "3.0 ms") in [(one.name, one.value) for one in with_one]
+
+
+def test_a_call_whose_worker_died_is_an_error_of_unknown_latency() -> None:
+    found = evidence(record(error="abandoned: the worker died"), (), whole=False)
+    facts = {fact.name: fact.value for fact in found.facts}
+    assert (found.verdict, found.reason) == ("error", "")
+    assert (facts["Error"], facts["Latency"]) == ("abandoned: the worker died", "–")

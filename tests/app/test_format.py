@@ -17,9 +17,18 @@ def test_numbers() -> None:
         "12.3k",
         "4.5M",
     ]
-    assert [format.cost(one) for one in (0, 4_200, 1_500_000)] == ["$0", "$0.0042", "$1.50"]
-    assert [format.duration(one) for one in (None, 3.21, 48.3, 1700, 125_000)] == [
+    amounts = (0, 350, 4_200, 42_000, 500_000, 1_234_500_000)
+    assert [format.cost(one) for one in amounts] == [
+        "$0",
+        "$0.000350",
+        "$0.0042",
+        "$0.0420",
+        "$0.50",
+        "$1,234.50",
+    ]
+    assert [format.duration(one) for one in (None, 0, 3.21, 48.3, 1700, 125_000)] == [
         "–",
+        "0 ms",
         "3.2 ms",
         "48 ms",
         "1.7 s",

@@ -28,8 +28,8 @@ def _place(page: Page, step_id: int) -> str:
     return str(_node(page, step_id).evaluate("one => one.style.transform"))
 
 
-def _open(page: Page, agent_id: str) -> None:
-    page.goto(f"/agents/{agent_id}/policy?tab=graph")
+def _open(page: Page, platform: Platform, agent_id: str, role: str = "admin") -> None:
+    sign_in(page, platform, role, at=f"/agents/{agent_id}/policy?tab=graph")
     expect(page.locator("#graph")).to_be_visible()
 
 
@@ -60,8 +60,7 @@ def test_a_graph_is_drawn_and_governs_the_next_call(
 ) -> None:
     credential = platform.register(new_agent_id)
     platform._control("POST", f"/agents/{new_agent_id}/approve")
-    sign_in(page, platform)
-    _open(page, new_agent_id)
+    _open(page, platform, new_agent_id)
     expect(page.get_by_text("Flexible: there is no graph")).to_be_visible()
     page.get_by_role("button", name="Draw a graph").click()
     expect(page.locator("#graph-notes")).to_contain_text("add the first one")
@@ -96,8 +95,7 @@ def test_steps_are_removed_put_back_and_marked(
 ) -> None:
     platform.register(new_agent_id)
     platform._control("PUT", f"/policy/{new_agent_id}", json=_steps("a", "b"))
-    sign_in(page, platform)
-    _open(page, new_agent_id)
+    _open(page, platform, new_agent_id)
     expect(page.locator(_EDGES)).to_have_count(1)
 
     _node(page, 2).click()
@@ -148,8 +146,7 @@ def test_the_list_does_all_of_it_by_keyboard(
 ) -> None:
     platform.register(new_agent_id)
     platform._control("PUT", f"/policy/{new_agent_id}", json=_steps("a", "b", max_loops=1))
-    sign_in(page, platform)
-    _open(page, new_agent_id)
+    _open(page, platform, new_agent_id)
     step = page.locator("#steps").get_by_role("button", name="2 b")
     step.press("Enter")
     expect(step).to_have_attribute("aria-expanded", "true")
@@ -178,8 +175,7 @@ def test_the_list_does_all_of_it_by_keyboard(
 def test_who_may_not_change_it_sees_it(page: Page, platform: Platform, new_agent_id: str) -> None:
     platform.register(new_agent_id)
     platform._control("PUT", f"/policy/{new_agent_id}", json=_steps("a", "b"))
-    sign_in(page, platform, "viewer")
-    _open(page, new_agent_id)
+    _open(page, platform, new_agent_id, "viewer")
     expect(page.locator(_EDGES)).to_have_count(1)
     _node(page, 2).click()
     expect(page.locator("#steps [aria-expanded='true']")).to_contain_text("b")

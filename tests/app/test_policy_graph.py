@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amaze_app import policy_drawing, policy_graph, policy_layout, policy_marks
@@ -58,6 +58,7 @@ def test_a_graph_that_was_written_is_read_as_it_was(graph: Graph) -> None:
     assert policy_graph.read(policy_graph.as_data(graph)) == graph
 
 
+@settings(max_examples=40)  # to write and to parse YAML costs more than all the rest
 @given(graphs(whole=True))
 def test_a_whole_graph_is_a_policy(graph: Graph) -> None:
     policy = parse(written({"mode": "strict", "graph": policy_graph.as_data(graph)}))

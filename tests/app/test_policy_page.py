@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.app import web
 from tests.app.browsing import sign_in, watched
 from tests.app.conftest import Platform, until
 
@@ -64,7 +64,7 @@ def _approved(platform: Platform, agent_id: str) -> str:
 def _reason(platform: Platform, agent_id: str, credential: str, host: str) -> str:
     """Why the agent's next call of the model is refused ("": it is not)."""
     proxy = f"http://{agent_id}:{credential}@127.0.0.1:{platform.proxy_port}"
-    with httpx.Client(proxy=proxy, trust_env=False, timeout=60) as client:
+    with web.client(proxy=proxy) as client:
         answer = client.post(f"http://{host}/v1/chat/completions", json=_ASKED)
     refused = answer.headers.get("x-amaze-reason", "")
     assert answer.status_code == (403 if refused else 200), answer.text
@@ -80,8 +80,7 @@ def test_a_policy_is_written_limited_and_rolled_back(
     page: Page, platform: Platform, new_agent_id: str
 ) -> None:
     host, credential = f"llm-{new_agent_id}", _approved(platform, new_agent_id)
-    sign_in(page, platform)
-    page.goto(f"/agents/{new_agent_id}")
+    sign_in(page, platform, at=f"/agents/{new_agent_id}")
     page.get_by_role("link", name="Write one").click()
     page.get_by_role("link", name="YAML").click()
     area, said = page.locator("#policy-yaml"), page.locator("#said")
@@ -128,9 +127,8 @@ def test_a_draft_outlives_a_reload_and_who_was_faster_is_told(
 ) -> None:
     _approved(platform, new_agent_id)
     _put(platform, new_agent_id, "name: first")
-    sign_in(page, platform)
     path = f"/agents/{new_agent_id}/policy?tab=yaml"
-    page.goto(path)
+    sign_in(page, platform, at=path)
     area = page.locator("#policy-yaml")
     expect(area).to_have_value("name: first\n")
     mine = "# why\nname: mine\nmax_tokens_per_turn: 7\n"
@@ -175,8 +173,7 @@ def test_a_draft_is_simulated_before_it_is_saved(
     _put(platform, new_agent_id, "name: closed")
     assert platform.call(new_agent_id, credential).status_code == 403
     until(lambda: platform._control("GET", f"/traces?agent={new_agent_id}").json()["traces"])
-    sign_in(page, platform)
-    page.goto(f"/agents/{new_agent_id}/policy")
+    sign_in(page, platform, at=f"/agents/{new_agent_id}/policy")
     page.get_by_label("Other hosts: add").first.fill("nowhere.example")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Remove nowhere.example")).to_be_visible()
@@ -209,8 +206,7 @@ def test_who_may_not_can_change_nothing(
     _approved(platform, new_agent_id)
     for name in ("first", "second"):
         _put(platform, new_agent_id, f"name: {name}\nallowed_tools: [search]")
-    sign_in(page, platform, role)
-    page.goto(f"/agents/{new_agent_id}/policy")
+    sign_in(page, platform, role, at=f"/agents/{new_agent_id}/policy")
     if role == "operator":  # it is another one's
         expect(page.locator("#notice")).to_contain_text("no such agent, or it is not yours")
         expect(page.get_by_text("Its policy cannot be shown")).to_be_visible()
@@ -219,7 +215,8 @@ def test_who_may_not_can_change_nothing(
         expect(page.get_by_label("Name", exact=True)).to_be_disabled()
         expect(page.get_by_label("Name", exact=True)).to_have_value("second")
     for tab in ("form", "yaml", "versions", "simulate"):
-        page.goto(f"/agents/{new_agent_id}/policy?tab={tab}")
+        if tab != "form":  # that is where the page begins
+            page.goto(f"/agents/{new_agent_id}/policy?tab={tab}")
         expect(page.locator("#live")).to_have_text("live")
         expect(page.locator(".a-skeleton")).to_have_count(0)
         for name in ("Save", "Discard", "Add", "Roll back", "Simulate", "Remove"):

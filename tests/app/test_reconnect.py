@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.app.archived import archive
-from tests.app.browsing import sign_in
+from tests.app.browsing import let_in
 from tests.app.conftest import Platform, until
 
 _LOST = "The connection to the control plane is lost"
@@ -18,9 +18,8 @@ _LOST = "The connection to the control plane is lost"
 @pytest.fixture
 def tab(context: BrowserContext, platform: Platform) -> Iterator[Page]:
     """A tab of somebody who is in; its console is full of connections that are refused."""
+    let_in(context, platform)
     opened = context.new_page()
-    sign_in(opened, platform)
-    expect(opened.locator("#live")).to_have_text("live")
     yield opened
     opened.close()
 
@@ -28,6 +27,7 @@ def tab(context: BrowserContext, platform: Platform) -> Iterator[Page]:
 def test_a_tab_outlives_the_ui(tab: Page, platform: Platform) -> None:
     tool = f"tool-{secrets.token_hex(3)}"
     tab.goto(f"/traces?tool={tool}&period=24h")
+    expect(tab.locator("#live")).to_have_text("live")
     expect(tab.get_by_text("No trace has this")).to_be_visible()
     address = tab.url
     draft = tab.get_by_label("Text in input or output")
@@ -47,6 +47,23 @@ def test_a_tab_outlives_the_ui(tab: Page, platform: Platform) -> None:
     expect(tab.locator("#who")).to_have_text(platform.person("admin"))
 
 
+def test_the_draft_of_a_policy_outlives_the_ui(
+    tab: Page, platform: Platform, new_agent_id: str
+) -> None:
+    platform.register(new_agent_id)
+    tab.goto(f"/agents/{new_agent_id}/policy?tab=yaml")
+    tab.locator("#policy-yaml").fill("name: half a thought\n")
+    expect(tab.locator("#standing")).to_contain_text("draft, not saved")
+    platform.kill("ui")
+    lost = tab.get_by_role("alert").filter(has_text=_LOST)
+    expect(lost).to_be_visible()
+    platform.spawn("ui")
+    expect(lost).to_have_count(0)
+    tab.reload()  # so that it is no more what the browser remembers
+    expect(tab.locator("#standing")).to_contain_text("draft, not saved")
+    expect(tab.locator("#policy-yaml")).to_have_value("name: half a thought\n")
+
+
 def test_a_tab_says_that_the_store_is_away(
     tab: Page, platform: Platform, new_agent_id: str
 ) -> None:
@@ -54,9 +71,10 @@ def test_a_tab_says_that_the_store_is_away(
     tab.goto(f"/agents/{new_agent_id}")
     tab.get_by_role("button", name="Approve").click()
     expect(tab.get_by_role("button", name="Quarantine")).to_be_visible()
+    live = tab.locator("#live")
+    expect(live).to_have_text("live")
     platform.valkey.stop()
     try:
-        live = tab.locator("#live")
         expect(live).to_have_text("not live")
         said = tab.locator("#trouble")
         expect(said).to_contain_text("every call of an agent is denied")
@@ -73,9 +91,11 @@ def test_a_tab_says_that_calls_are_not_archived(
     tab: Page, platform: Platform, new_agent_id: str
 ) -> None:
     credential = platform.register(new_agent_id)
+    tab.goto("/overview")
+    live = tab.locator("#live")
+    expect(live).to_have_text("live")
     platform.kill("control")
     try:
-        live = tab.locator("#live")
         expect(live).to_have_text("not live")
         said = tab.locator("#trouble")
         expect(said).to_contain_text("the control API does not answer")

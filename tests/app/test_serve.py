@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from amaze_app import places, serve
+from tests.app import web
 from tests.app.conftest import Platform
 
 
@@ -28,14 +28,14 @@ def _start(directory: Path, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_health_is_open(platform: Platform) -> None:
-    answer = httpx.get(f"{platform.url}/health", trust_env=False, timeout=60)
+    answer = web.get(f"{platform.url}/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("path", ["/overview", "/agents", "/ended"])
 def test_a_session_opens_the_pages(platform: Platform, path: str) -> None:
     headers = {"Cookie": platform.sign_in()}
-    answer = httpx.get(f"{platform.url}{path}", headers=headers, trust_env=False, timeout=60)
+    answer = web.get(f"{platform.url}{path}", headers=headers)
     assert answer.status_code == 200
     scripts = dict(
         part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";")
@@ -46,10 +46,7 @@ def test_a_session_opens_the_pages(platform: Platform, path: str) -> None:
 
 def test_the_login_page_comes_with_all_that_it_loads(platform: Platform) -> None:
     for name in ("login.css", "tokens.css", "theme.js", "icon.svg"):
-        assert (
-            httpx.get(f"{platform.url}/front/{name}", trust_env=False, timeout=60).status_code
-            == 200
-        )
+        assert web.get(f"{platform.url}/front/{name}").status_code == 200
 
 
 def test_it_needs_a_store(tmp_path: Path) -> None:

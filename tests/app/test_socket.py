@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 from reflex_base.registry import RegistrationContext
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
 
 from amaze_app import gate
+from tests.app import web
 from tests.app.attack import HANDLERS, ROOT_STATE, function_of
 from tests.app.conftest import Platform, until
 
@@ -35,8 +35,8 @@ class Closed(Exception):
 class Tab:
     """Speaks Socket.IO 5 over Engine.IO 4 by hand, as a client of ours would not."""
 
-    def __init__(self, platform: Platform, **headers: str) -> None:
-        self.token = str(uuid.uuid4())
+    def __init__(self, platform: Platform, token: str = "", **headers: str) -> None:
+        self.token = token or str(uuid.uuid4())
         self.updates: list[dict[str, Any]] = []
         self._socket = socket.create_connection(("127.0.0.1", platform.ui_port), timeout=60)
         self._wire = WSConnection(ConnectionType.CLIENT)
@@ -102,8 +102,8 @@ class Tab:
 
 
 @contextmanager
-def opened(platform: Platform, **headers: str) -> Iterator[Tab]:
-    tab = Tab(platform, Origin=platform.url, **headers)
+def opened(platform: Platform, token: str = "", **headers: str) -> Iterator[Tab]:
+    tab = Tab(platform, token, Origin=platform.url, **headers)
     try:
         yield tab
     finally:
@@ -118,11 +118,9 @@ def test_without_a_session_there_is_no_socket(platform: Platform) -> None:
         {"Origin": "http://evil.example", "Cookie": good},
         {"Cookie": good},
     ):
-        answer = httpx.get(
+        answer = web.get(
             f"{platform.url}/_event/?EIO=4&transport=websocket",
             headers={**_UPGRADE, **headers},
-            trust_env=False,
-            timeout=60,
         )
         assert answer.status_code == 403
 
@@ -152,6 +150,20 @@ def test_signing_out_empties_the_tab(platform: Platform, new_agent_id: str) -> N
         tab.ask()
         assert later not in json.dumps(tab.updates)
         assert len(tab.deltas()) == before
+
+
+def test_who_signs_in_next_in_a_tab_gets_nothing_of_the_person_before(
+    platform: Platform, new_agent_id: str
+) -> None:
+    platform.register(new_agent_id)
+    with opened(platform, Cookie=platform.sign_in()) as before:
+        before.connect("/agents")
+        until(lambda: before.ask() or new_agent_id in json.dumps(before.deltas()))
+    cookie = platform.sign_in("operator")  # who sees none of nobody's agents
+    with opened(platform, before.token, Cookie=cookie) as tab:
+        tab.connect("/agents")
+        until(lambda: tab.ask() or platform.person("operator") in json.dumps(tab.deltas()))
+        assert new_agent_id not in json.dumps(tab.updates)
 
 
 def _ours(name: str) -> bool:
@@ -206,10 +218,8 @@ def _redirects(tab: Tab) -> list[str]:
 
 
 def _sign_out(platform: Platform, cookie: str) -> None:
-    answer = httpx.post(
+    answer = web.post(
         f"{platform.url}/logout",
         headers={"Origin": platform.url, "Cookie": cookie},
-        trust_env=False,
-        timeout=60,
     )
     assert answer.status_code == 303

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app import attack
+from tests.app import attack, web
 from tests.app.archived import archive, conversation
 from tests.app.conftest import Platform, _free_ports, until
 from tests.app.test_socket import Tab, opened
@@ -178,13 +178,11 @@ def _broken(platform: Platform) -> Iterator[Platform]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", trust_env=False, timeout=60).status_code == 200
+        return web.get(f"{url}/health").status_code == 200
     except httpx.TransportError:
         return False
 
 
 def _sign_out(platform: Platform, cookie: str) -> None:
     headers = {"Origin": platform.url, "Cookie": cookie}
-    assert httpx.post(
-        f"{platform.url}/logout", headers=headers, trust_env=False, timeout=60
-    ).is_redirect
+    assert web.post(f"{platform.url}/logout", headers=headers).is_redirect

@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.app import web
 from tests.app.browsing import sign_in, watched
 from tests.app.conftest import Platform
 from tests.app.library import Library
@@ -32,7 +32,7 @@ def _use(platform: Platform, agent_id: str, credential: str, server: str, tool: 
     asked = {"name": tool, "arguments": {"title": "Dune"}}
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": asked}
     accepts = {"Accept": "application/json, text/event-stream"}
-    with httpx.Client(proxy=proxy, trust_env=False, timeout=60) as client:
+    with web.client(proxy=proxy) as client:
         answer = client.post(f"http://{server}/mcp", json=call, headers=accepts)
     assert answer.status_code == 200, answer.text
     return answer.text

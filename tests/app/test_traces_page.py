@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.app.archived import archive, conversation
-from tests.app.browsing import sign_in
+from tests.app.browsing import let_in
 from tests.app.conftest import Platform
 
 
@@ -34,7 +34,7 @@ def told(platform: Platform) -> Told:
 
 @pytest.fixture
 def operator(page: Page, platform: Platform) -> Iterator[Page]:
-    sign_in(page, platform)
+    let_in(page.context, platform)
     yield page
     expect(page.locator("#notice")).to_have_count(0)
 
@@ -44,6 +44,7 @@ def _row(page: Page, told: Told) -> Locator:
 
 
 def test_traces_are_found_by_their_filters(operator: Page, told: Told) -> None:
+    operator.goto("/overview")
     operator.get_by_role("link", name="Traces", exact=True).click()
     row = _row(operator, told)
     expect(row).to_contain_text(f"{told.agent}, {told.peer}")
@@ -165,7 +166,7 @@ def test_a_trace_grows_while_it_is_looked_at(
 def test_an_operator_sees_the_traces_of_their_agents_alone(
     page: Page, platform: Platform, told: Told
 ) -> None:
-    sign_in(page, platform, "operator")
+    let_in(page.context, platform, "operator")
     for path in (f"/traces/{told.trace_id}", f"/traces?agent={told.agent}", "/alerts"):
         page.goto(path)
         nothing = page.get_by_text(re.compile("No such trace|No trace has|No alert"))
@@ -175,6 +176,7 @@ def test_an_operator_sees_the_traces_of_their_agents_alone(
 
 
 def test_alerts_are_filtered_by_donut_and_pills(operator: Page, told: Told) -> None:
+    operator.goto("/overview")
     operator.get_by_role("link", name="Alerts", exact=True).click()
     rows = operator.locator("tr[data-alert]")
     mine = operator.locator(f"tr[data-alert='{told.calls[3]}']")
