@@ -22,6 +22,7 @@ from amaze_proxy.control.people import ensure_first_admin
 from amaze_proxy.control.reach import Reach
 from amaze_proxy.egress import own_listeners, refused, trust
 from amaze_proxy.history.bundle import History, open_history
+from amaze_proxy.protocols.prices import Price, PriceBook
 from amaze_proxy.settings import Settings, SettingsError
 from amaze_proxy.store.store import open_store
 from amaze_proxy.wire.ca import load_or_create_ca
@@ -48,6 +49,7 @@ def control_config(settings: Settings, ca_pem: bytes) -> ControlConfig:
         metrics_key=settings.metrics_key,
         store_timeout=settings.store_timeout_ms / 1000,
         journal_dir=settings.data_dir / "journal",
+        prices=PriceBook({name: Price(*one) for name, one in settings.prices.items()}),
     )
 
 

@@ -72,9 +72,17 @@ def listening_socket(settings: Settings, name: str, *, reuse_port: bool = False)
 
 
 def check_ports(settings: Settings, *, ui: bool = False) -> None:
-    """Raises SettingsError, with the fix, when one of our ports is taken."""
+    """Raises SettingsError, with the fix, when one of our ports is taken, also by another of us."""
+    held: dict[int, str] = {}
     for name in ("proxy", "control", *(("ui",) if ui else ())):
         listening_socket(settings, name).close()
+        port = getattr(settings, f"{name}_port")
+        if port in held:
+            raise SettingsError(
+                f"the port {port} is both that of {held[port]} and of {name}: "
+                f"set AMAZE_{name.upper()}_PORT to another"
+            )
+        held[port] = name
 
 
 def secret_file(path: Path, make: bool = True) -> bytes:

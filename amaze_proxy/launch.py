@@ -29,6 +29,8 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
 )
 from cryptography.utils import CryptographyDeprecationWarning
 
+from amaze_proxy.settings import is_secret, names
+
 # Both spellings: curl reads http_proxy in lower case alone, gRPC lower case alone.
 _PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 _GRPC_PROXY = "grpc_proxy"
@@ -67,10 +69,7 @@ _CONFLICTING = (
 )
 # The operator's: an agent that inherits them could administer the platform, or be someone else.
 _PRIVILEGED = (
-    "AMAZE_ADMIN_KEY",
-    "AMAZE_ENROLL_KEY",
-    "AMAZE_REDIS_URL",
-    "AMAZE_DATABASE_URL",
+    *(f"AMAZE_{name.upper()}" for name in names() if is_secret(name)),
     "AMAZE_DATA_DIR",
     "AMAZE_CREDENTIAL",
     "AMAZE_PROXY_URL",

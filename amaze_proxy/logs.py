@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from amaze_proxy.settings import Settings, shown
+from amaze_proxy.settings import Settings, is_secret, shown
 
 
 class _Json(logging.Formatter):
@@ -49,5 +49,5 @@ def configure(settings: Settings, process: str) -> None:
 
 def as_environment(settings: Settings) -> Mapping[str, str]:
     """The settings that are not secret, for a child process, as `AMAZE_*` variables."""
-    values = {f"AMAZE_{name.upper()}": text for name, text in shown(settings).items()}
-    return {name: text for name, text in values.items() if text and text != "(set)"}
+    told = {name: text for name, text in shown(settings).items() if text and not is_secret(name)}
+    return {f"AMAZE_{name.upper()}": text for name, text in told.items()}

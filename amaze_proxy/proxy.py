@@ -30,7 +30,7 @@ from amaze_proxy.pipeline.inflight import InFlight
 from amaze_proxy.pipeline.line import Line, Meters, Rules
 from amaze_proxy.pipeline.policies import PolicyCache
 from amaze_proxy.pipeline.seal import Seal
-from amaze_proxy.protocols.prices import PriceBook
+from amaze_proxy.protocols.prices import Price, PriceBook
 from amaze_proxy.scrapers import Scrapers
 from amaze_proxy.settings import Settings, load
 from amaze_proxy.store.agents import AgentStatus
@@ -127,7 +127,7 @@ async def worker(settings: Settings, sock: socket.socket, place: str) -> None:
         settings.store_timeout_ms / 1000,
     )
     spans = open_spans(otlp.read(settings.otel), instance)
-    prices = PriceBook()
+    prices = PriceBook({name: Price(*one) for name, one in settings.prices.items()})
     via = f"amaze-{instance}"
     upstreams = Upstreams(tls=trust(settings), forbidden=own_listeners(settings), via=via)
     rules = rules_of(settings)

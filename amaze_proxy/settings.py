@@ -12,91 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from amaze_proxy import setting_values as values
+from amaze_proxy.setting_values import TokenPrice, Upstream
 
 
 class SettingsError(Exception):
     """A setting has a bad value; the text names it, where it came from, and what is allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """Where a host really is: `scheme`, `host` and `port` to dial instead."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
-
-
-def _port(text: str) -> int:
-    number = _count(text)
-    if not 0 < number < 65536:
-        raise ValueError("a port is 1 to 65535")
-    return number
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise ValueError("a number that is 0 or more")
-    return int(text)
-
-
-def _milliseconds(text: str) -> int:
-    number = _count(text)
-    if not 50 <= number <= 60_000:
-        raise ValueError("milliseconds, 50 to 60000")
-    return number
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"one of {', '.join(allowed)}")
-        return text
-
-    return parse
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise ValueError("an IP address, such as 127.0.0.1 or 0.0.0.0") from None
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-def _networks(text: str) -> str:
-    """Networks as `10.0.0.0/8, 192.0.2.1`, in one spelling."""
-    try:
-        found = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise ValueError("IP addresses or networks, such as 10.0.0.0/8, comma separated") from None
-    return ",".join(map(str, found))
-
-
-def _optional_path(text: str) -> Path | None:
-    return _path(text) if text else None
-
-
-def _upstreams(text: str) -> Mapping[str, Upstream]:
-    """`host=url,host=url`: the real places of hosts."""
-    table: dict[str, Upstream] = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        host, _, url = item.partition("=")
-        parts = urlsplit(url)
-        if not host or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("host=http(s)://address:port, several separated by commas")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        table[host.strip().lower().rstrip(".")] = Upstream(parts.scheme, parts.hostname, port)
-    return table
 
 
 def _setting(default: Any, parse: Callable[[str], Any], about: str, secret: bool = False) -> Any:
@@ -108,42 +30,56 @@ class Settings:
     """What is in force. Times in seconds, sizes in bytes."""
 
     data_dir: Path = _setting(
-        Path("~/.amaze"), _path, "where keys, the embedded stores and journals live"
+        Path("~/.amaze"), values.path, "where keys, the embedded stores and journals live"
     )
-    retention_days: int = _setting(0, _count, "days that calls stay in the archive; 0 = for ever")
+    retention_days: int = _setting(
+        0, values.count, "days that calls stay in the archive; 0 = for ever"
+    )
     config_dir: Path | None = _setting(
-        None, _optional_path, "policies.yaml and mcp_servers.yaml in it are loaded at start"
+        None, values.optional_path, "policies.yaml and mcp_servers.yaml in it are loaded at start"
     )
-    bind: str = _setting("127.0.0.1", _address, "address that every port listens on")
-    proxy_port: int = _setting(8080, _port, "port of the proxy")
-    control_port: int = _setting(8001, _port, "port of the control API")
-    ui_port: int = _setting(5173, _port, "port of the web UI")
+    bind: str = _setting("127.0.0.1", values.address, "address that every port listens on")
+    proxy_port: int = _setting(8080, values.port, "port of the proxy")
+    control_port: int = _setting(8001, values.port, "port of the control API")
+    ui_port: int = _setting(5173, values.port, "port of the web UI")
     trusted_proxies: str = _setting(
-        "", _networks, "reverse proxies whose X-Forwarded-* headers the web UI believes"
+        "", values.networks, "reverse proxies whose X-Forwarded-* headers the web UI believes"
     )
-    proxy_workers: int = _setting(0, _count, "proxy processes; 0 = one per core")
+    proxy_workers: int = _setting(0, values.count, "proxy processes; 0 = one per core")
     redis_url: str = _setting("", str, "Redis or Valkey; empty = embedded", secret=True)
     store_timeout_ms: int = _setting(
-        250, _milliseconds, "a store that is silent for longer has calls refused"
+        250, values.milliseconds, "a store that is silent for longer has calls refused"
     )
     database_url: str = _setting("", str, "SQL database; empty = SQLite here", secret=True)
     admin_key: str = _setting("", str, "presets the admin API key", secret=True)
-    registration: str = _setting("", _one_of("", "open", "enroll"), "who may register an agent")
+    registration: str = _setting(
+        "", values.one_of("", "open", "enroll"), "who may register an agent"
+    )
     enroll_key: str = _setting("", str, "key that registration asks for", secret=True)
     upstreams: Mapping[str, Upstream] = field(
         default_factory=dict,
-        metadata={"parse": _upstreams, "about": "where a host really is", "secret": False},
+        metadata={"parse": values.upstreams, "about": "where a host really is", "secret": False},
     )
-    upstream_ca: Path | None = _setting(None, _optional_path, "CA file trusted beside the roots")
+    prices: Mapping[str, TokenPrice] = field(
+        default_factory=dict,
+        metadata={"parse": values.prices, "about": "of models, before the table", "secret": False},
+    )
+    upstream_ca: Path | None = _setting(
+        None, values.optional_path, "CA file trusted beside the roots"
+    )
     deny_style: str = _setting(
-        "", _one_of("", "http"), "http = refusals in the plain shape for every client"
+        "", values.one_of("", "http"), "http = refusals in the plain shape for every client"
     )
-    audit_body_max: int = _setting(262_144, _count, "bytes of a body kept in the audit record")
+    audit_body_max: int = _setting(
+        262_144, values.count, "bytes of a body kept in the audit record"
+    )
     request_body_max: int = _setting(
-        67_108_864, _count, "bytes of a request body that is read to decide on it"
+        67_108_864, values.count, "bytes of a request body that is read to decide on it"
     )
-    log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "least severe")
-    log_format: str = _setting("text", _one_of("text", "json"), "shape of a log line")
+    log_level: str = _setting(
+        "info", values.one_of("debug", "info", "warning", "error"), "least severe"
+    )
+    log_format: str = _setting("text", values.one_of("text", "json"), "shape of a log line")
     metrics_key: str = _setting(
         "", str, "key that /metrics asks for; empty = this machine alone may read it", secret=True
     )
@@ -196,18 +132,23 @@ def names() -> Mapping[str, str]:
     return {name: f.metadata["about"] for name, f in _OWN.items()}
 
 
+def is_secret(name: str) -> bool:
+    """Whether the setting's value is neither shown nor taken from the command line."""
+    return bool(_OWN[name].metadata["secret"])
+
+
 def shown(settings: Settings) -> Mapping[str, str]:
     """The values as text, secrets hidden."""
     out: dict[str, str] = {}
-    for name, f in _OWN.items():
+    for name in _OWN:
         value = getattr(settings, name)
-        out[name] = "(set)" if f.metadata["secret"] and value else _text(value)
+        out[name] = "(set)" if is_secret(name) and value else _text(value)
     return out
 
 
 def _text(value: object) -> str:
     if isinstance(value, Mapping):
-        return ",".join(f"{name}={place.url}" for name, place in value.items())
+        return ",".join(f"{name}={one}" for name, one in value.items())
     return "" if value is None else str(value)
 
 
@@ -223,11 +164,11 @@ def load(env: Mapping[str, str], flags: Mapping[str, str | None] | None = None) 
     directory = _parse("data_dir", *given.get("data_dir", ("~/.amaze", "default")))
     for name, text in _file(directory / "amaze.toml").items():
         given.setdefault(name, (text, "amaze.toml"))
-    values: dict[str, Any] = {name: _parse(name, *pair) for name, pair in given.items()}
-    values["data_dir"] = directory
-    values["otel"] = {name: text for name, text in env.items() if name.startswith("OTEL_")}
+    parsed: dict[str, Any] = {name: _parse(name, *pair) for name, pair in given.items()}
+    parsed["data_dir"] = directory
+    parsed["otel"] = {name: text for name, text in env.items() if name.startswith("OTEL_")}
     origin = {name: given[name][1] if name in given else "default" for name in _OWN}
-    return Loaded(Settings(**values), origin)
+    return Loaded(Settings(**parsed), origin)
 
 
 def _parse(name: str, text: str, where: str) -> Any:

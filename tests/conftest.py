@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory on no disk where the system has one: each commit waits until it is written."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path_factory.mktemp("memory")
+        return
+    with tempfile.TemporaryDirectory(prefix="amaze-tests-", dir="/dev/shm") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the newest schema, to be copied: migrations cost more than most tests."""
     path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
@@ -44,10 +55,11 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+def sqlite_url(migrated_sqlite: Path, memory: Path) -> Iterator[str]:
     """A database with the newest schema."""
-    path = shutil.copy(migrated_sqlite, tmp_path / "amaze.db")
-    return f"sqlite:///{path}"
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        path = shutil.copy(migrated_sqlite, Path(directory) / "amaze.db")
+        yield f"sqlite:///{path}"
 
 
 @pytest.fixture(scope="session")

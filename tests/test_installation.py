@@ -58,6 +58,16 @@ def test_a_taken_port_is_named_with_the_fix() -> None:
     check_ports(settings)
 
 
+def test_two_parts_cannot_have_one_port() -> None:
+    port = free_port()
+    with pytest.raises(SettingsError, match=f"{port} .* AMAZE_CONTROL_PORT"):
+        check_ports(Settings(proxy_port=port, control_port=port))
+    apart = Settings(proxy_port=port, control_port=free_port(), ui_port=port)
+    check_ports(apart)
+    with pytest.raises(SettingsError, match="AMAZE_UI_PORT"):
+        check_ports(apart, ui=True)
+
+
 def test_workers_share_a_port() -> None:
     settings = Settings(proxy_port=free_port())
     with contextlib.ExitStack() as open_:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from amaze_proxy.settings import SettingsError, Upstream, load, names, shown
+from amaze_proxy.setting_values import Upstream
+from amaze_proxy.settings import SettingsError, load, names, shown
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -86,6 +88,39 @@ def test_upstreams_round_trip(tmp_path: Path) -> None:
     assert again.settings.upstreams == settings.upstreams
 
 
+def test_prices_round_trip(tmp_path: Path) -> None:
+    text = "azure/my-gpt=2.5/10, local/*=0/0,openai/o=a/b=0.000001/0/999999.5"
+    settings = load({"AMAZE_DATA_DIR": str(tmp_path), "AMAZE_PRICES": text}).settings
+    assert settings.prices == {
+        "azure/my-gpt": (2_500_000, 2_500_000, 10_000_000),
+        "local/*": (0, 0, 0),
+        "openai/o=a/b": (1, 0, 999_999_500_000),
+    }
+    again = load({"AMAZE_DATA_DIR": str(tmp_path), "AMAZE_PRICES": shown(settings)["prices"]})
+    assert again.settings.prices == settings.prices
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gpt=1/2",
+        "openai/=1/2",
+        "/gpt=1/2",
+        "openai/gpt=1",
+        "a/b=1/2/3/4",
+        "a/b=-1/2",
+        "a/b=1e3/2",
+        "a/b=1/",
+        "a/b=1.0000001/2",
+        "a/b=٣/1",
+        "a/b",
+    ],
+)
+def test_a_price_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"AMAZE_PRICES: .* is not a value of prices"):
+        load({"AMAZE_DATA_DIR": str(tmp_path), "AMAZE_PRICES": text})
+
+
 def test_registration_is_open_on_loopback_alone(tmp_path: Path) -> None:
     env = {"AMAZE_DATA_DIR": str(tmp_path)}
     assert load({**env, "AMAZE_BIND": "0.0.0.0"}).settings.registration_mode == "enroll"
@@ -103,3 +138,10 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is_about() -> None:
     assert all(names().values())
+
+
+def test_the_manual_has_every_setting() -> None:
+    manual = (Path(__file__).parents[1] / "docs/operations.md").read_text()
+    table = [line for line in manual.splitlines() if line.startswith("| `AMAZE_")]
+    told = [name for line in table for name in re.findall("`AMAZE_([A-Z_]+)`", line.split("|")[1])]
+    assert sorted(told) == sorted(name.upper() for name in names())

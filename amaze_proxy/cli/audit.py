@@ -96,8 +96,10 @@ def verify(agent_id: str, export_file: Path | None, key_file: Path | None, as_js
         usage_error("--key is for an export")
     else:
         params = {"agent": agent_id} if agent_id else {}
-        answer = Control(settings_of()).call("POST", "/audit/verify", params=params, timeout=None)
-        found = answer.json()
+        control = Control(settings_of())
+        found = control.call("POST", "/audit/verify", params=params, timeout=None).json()
+        if agent_id and found["whole"] and not _any_record(found["looked_at"]):
+            _check_spelt(control, agent_id)
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -123,6 +125,16 @@ def export_(out: Path, agent_id: str, since: str, until: str, as_json: bool) -> 
         click.echo(json.dumps({"file": str(out), "bytes": size}))
     else:
         click.echo(f"{out}: {size:,} bytes")
+
+
+def _any_record(looked_at: Mapping[str, int]) -> bool:
+    return any(count for part, count in looked_at.items() if part != "checkpoints")
+
+
+def _check_spelt(control: Control, agent_id: str) -> None:
+    """Raises Failed where no record was found because nobody has this id."""
+    if not agent_id.startswith("_"):  # our own logs, which may be empty
+        _check_known(control, agent_id)
 
 
 def _check_known(control: Control, agent_id: str) -> None:
@@ -180,7 +192,9 @@ def line(record: Mapping[str, Any]) -> Text:
     target = record["model"] or record["tool"] or record["target"]
     if record["model"]:
         target = f"{record['target'].split('.')[-2:][0]}/{record['model']}"
-    reason = record["denial_reason"] or record["alert"] or record["error"]
+    # An error begins with its name (`abandoned: …`), which fits into the column.
+    error = record["error"].partition(":")[0]
+    reason = record["denial_reason"] or record["alert"] or error
     cells = (at, record["agent_id"], target, verdict, reason)
     words = [f"{cell[:width]:<{width}}" for cell, (_, width) in zip(cells, _WIDTHS, strict=True)]
     tokens = record["tokens_in"] + record["tokens_out"]
@@ -195,6 +209,6 @@ def _verdict(record: Mapping[str, Any]) -> tuple[str, str]:
         return "refused", "red"
     if record["would_deny"]:
         return "shadow", "yellow"
-    if record["alert"] or record["error"]:
+    if record["alert"]:
         return "allowed", "yellow"
-    return "allowed", "green"
+    return ("error", "yellow") if record["error"] else ("allowed", "green")

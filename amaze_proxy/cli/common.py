@@ -14,13 +14,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from amaze_proxy.settings import Settings, SettingsError, load, names
+from amaze_proxy.settings import Settings, SettingsError, is_secret, load, names
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# Secrets are not taken from the command line: every user of the machine could read them there.
-_NO_FLAG = frozenset(("redis_url", "database_url", "admin_key", "enroll_key"))
 
 console = Console()
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -44,7 +41,8 @@ def settings_of(flags: Mapping[str, str | None] | None = None) -> Settings:
 def settings_options(command: Callable[P, R]) -> Callable[P, R]:
     """A flag for each setting that is not a secret."""
     for name, about in reversed(list(names().items())):
-        if name not in _NO_FLAG:
+        # Every user of the machine can read a command line.
+        if not is_secret(name):
             flag = f"--{name.replace('_', '-')}"
             command = click.option(flag, name, default=None, help=about)(command)
     return command

@@ -131,7 +131,13 @@ def diff(agent_id: str, before: int | None, after: int | None, as_json: bool) ->
 @policy.command()
 @agent_argument
 @file_argument
-@click.option("--hours", type=click.IntRange(1, 744), default=24, show_default=True)
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 744),
+    default=24,
+    show_default=True,
+    help="how far back the calls lie",
+)
 @json_option
 def simulate(agent_id: str, file: BinaryIO, hours: int, as_json: bool) -> None:
     """What a draft would have done to the calls of the last hours. Nothing is saved."""

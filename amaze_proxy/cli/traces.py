@@ -42,7 +42,14 @@ def traces() -> None:
 @click.option("--text", help="with this in an input or output")
 @click.option("--since", type=click.IntRange(0), help="milliseconds since the epoch")
 @click.option("--until", type=click.IntRange(0), help="milliseconds since the epoch")
-@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="at most so many",
+)
 @json_option
 def list_(limit: int, as_json: bool, **filters: str | int | None) -> None:
     """Traces, newest first."""
@@ -69,7 +76,13 @@ def show_(trace_id: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("agent_id", required=False)
-@click.option("--window", type=click.Choice(("1h", "24h", "7d")), default="24h", show_default=True)
+@click.option(
+    "--window",
+    type=click.Choice(("1h", "24h", "7d")),
+    default="24h",
+    show_default=True,
+    help="of what time until now",
+)
 @json_option
 def stats(agent_id: str | None, window: str, as_json: bool) -> None:
     """Calls, tokens, cost, latency and denials of an agent, or of all.

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from amaze_proxy.protocols.prices import PriceBook
+
 
 class RegistrationMode(StrEnum):
     """Who may register: anybody (`open`), or whoever has the enrolment key (`enroll`)."""
@@ -22,7 +24,7 @@ class ControlConfig:
     `audit_key` (32 bytes) signs checkpoints: without one a key is made, and what it has signed
     cannot be verified by the next process. `retention_days` 0: calls stay for ever.
     `journal_dir` is where the workers of this machine have theirs. `metrics_key` opens /metrics to
-    other machines.
+    other machines. `prices` are those that the proxy counts with.
 
     Raises ValueError where a setting would leave registration open to the network by accident,
     or turns unsigned.
@@ -45,6 +47,7 @@ class ControlConfig:
     audit_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     retention_days: int = 0
     metrics_key: str = field(default="", repr=False)
+    prices: PriceBook = field(default_factory=PriceBook, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.turn_key) < 32:

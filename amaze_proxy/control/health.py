@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from amaze_proxy.control.archiver import Archiver
 from amaze_proxy.control.publishing import Publishing
 from amaze_proxy.control.reconciler import Reconciler
+from amaze_proxy.control.sweeper import Sweeper
 from amaze_proxy.history.bundle import History
 from amaze_proxy.history.errors import HistoryError
 from amaze_proxy.store.agents import AgentStatus
@@ -26,7 +27,8 @@ class Numbers:
     the archive is behind the streams (None: it is filled by another process). `parts`: whether
     each answers. Since the start of this process: records `archived`, `flaws` of the evidence
     that were told, `checkpoints` signed, passes of a loop that failed, calls of the store that
-    failed. `journal_bytes` wait on disk for the store."""
+    failed. `journal_bytes` wait on disk for the store. `abandoned`: records that this process wrote
+    for workers that died."""
 
     parts: dict[str, bool]
     agents: dict[str, int]
@@ -38,6 +40,7 @@ class Numbers:
     failures: dict[str, int]
     store_errors: int
     journal_bytes: int
+    abandoned: int
 
 
 class Health:
@@ -50,12 +53,14 @@ class Health:
         publishers: tuple[Publishing, ...],
         archiver: Archiver,
         reconciler: Reconciler,
+        sweeper: Sweeper,
     ) -> None:
         self._history = history
         self._store = store
         self._publishers = publishers
         self._archiver = archiver
         self._reconciler = reconciler
+        self._sweeper = sweeper
 
     async def parts(self) -> dict[str, str]:
         """Each part with `ok`, or with what is wrong. Never raises for a part that fails."""
@@ -79,9 +84,14 @@ class Health:
             archived=archiver.archived,
             flaws=archiver.flaws,
             checkpoints=archiver.checkpoints,
-            failures={"archiver": archiver.failures, "reconciler": self._reconciler.failures},
+            failures={
+                "archiver": archiver.failures,
+                "reconciler": self._reconciler.failures,
+                "sweeper": self._sweeper.failures,
+            },
             store_errors=self._store.gate.errors,
             journal_bytes=self._store.gate.journal_bytes,
+            abandoned=self._sweeper.abandoned,
         )
 
     async def _agents(self) -> dict[str, int]:

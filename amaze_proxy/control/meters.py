@@ -101,6 +101,8 @@ class _Numbers(Collector):
         yield _counter("archive_records", "Records moved into the archive.", found.archived)
         yield _counter("evidence_flaws", "Flaws of the evidence, each an alert.", found.flaws)
         yield _counter("checkpoints", "Checkpoints signed.", found.checkpoints)
+        about = "Records of calls whose worker died, written in its place."
+        yield _counter("abandoned_calls", about, found.abandoned)
         failed = CounterMetricFamily(
             "amaze_control_loop_failures", "Passes of a loop that failed.", labels=("loop",)
         )

@@ -6,7 +6,8 @@
 An export carries this file as `verify.py`, and `chain.py` beside it. Needs Python 3.11. Hashes are
 checked with the standard library alone; signatures too when `cryptography` is installed. Without a
 key that you have from elsewhere (GET /audit/key), the export's own key is used: then a forger who
-has signed everything anew is not found. Exit code 0: whole; 1: not whole.
+has signed everything anew is not found. Exit code 0: whole; 1: not whole, or no export; 2: called
+wrongly; 3: the hashes are whole, and signatures could not be checked.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ except ImportError:  # beside an export
     )
 
 GENESIS = "0" * 64
+UNSIGNED = 3
+"""The exit code when nothing is wrong and signatures could not be checked."""
 MEMBERS = ("chain.jsonl", "checkpoints.json", "manifest.json", "manifest.sig")
 _LINE_MAX = 64 * 1024 * 1024
 _WHOLE_MAX = 2 * 1024 * 1024 * 1024
@@ -188,7 +191,7 @@ def public_key_of(pem: bytes) -> str:
 
 def lines_of(report: Report) -> Iterator[str]:
     """The report in words."""
-    signed = {True: "good", False: "BAD", None: "not checked (install cryptography)"}
+    signed = {True: "good", False: "BAD", None: "NOT CHECKED"}
     yield f"records {report.records}, checkpoints {report.checkpoints}"
     yield f"signatures {signed[report.signed]}, key {report.public_key}"
     for flaw in report.flaws:
@@ -196,7 +199,19 @@ def lines_of(report: Report) -> Iterator[str]:
         yield f"{flaw.kind}: {place}: {flaw.what}"
     if report.count > len(report.flaws):
         yield f"and {report.count - len(report.flaws)} more"
-    yield "whole" if report.whole else "NOT WHOLE"
+    yield _verdict(report)
+
+
+def _verdict(report: Report) -> str:
+    if not report.whole:
+        return "NOT WHOLE"
+    return "whole" if report.signed is not None else _NOT_CHECKED
+
+
+_NOT_CHECKED = (
+    "hashes are whole, but signatures were not checked: who changed a record may have hashed all "
+    "anew. Install cryptography (python -m pip install cryptography) and run this again"
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -211,7 +226,9 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     print("\n".join(lines_of(report)))
-    return 0 if report.whole else 1
+    if not report.whole:
+        return 1
+    return 0 if report.signed is not None else UNSIGNED
 
 
 if __name__ == "__main__":

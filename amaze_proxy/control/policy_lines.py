@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import yaml
 
-from amaze_proxy.policy.document import MOST_CHARACTERS
+from amaze_proxy.policy.document import MOST_CHARACTERS, MOST_NESTING
 
 # What the reader of documents says of a text that is no YAML or JSON.
 _SAID = re.compile(r"\(line ([0-9]{1,9}), column [0-9]{1,9}\)")
@@ -21,8 +22,8 @@ class Lines:
         self._root: yaml.Node | None = None
         if len(text) <= MOST_CHARACTERS:
             try:
-                self._root = yaml.compose(text, Loader=yaml.SafeLoader)
-            except (yaml.YAMLError, RecursionError, ValueError):
+                self._root = yaml.compose(text, Loader=_Loader)
+            except (yaml.YAMLError, ValueError):
                 pass  # then the fault's own words say where
 
     def of(self, field: str, message: str = "") -> int | None:
@@ -33,6 +34,20 @@ class Lines:
         if self._root is None:
             return None
         return _line(self._root, field, message)
+
+
+class _Loader(yaml.SafeLoader):
+    """Goes no deeper than a policy may be: each level more costs a scan of what follows."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.depth > MOST_NESTING:
+            raise yaml.YAMLError("too deep")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 def _line(node: yaml.Node, rest: str, message: str) -> int | None:

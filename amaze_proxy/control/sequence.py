@@ -134,13 +134,19 @@ def _step(
         number=number,
         came_from=_agent(record.agent_id),
         went_to=_callee(record),
-        label=record.tool or record.model or record.path or record.method,
+        label=record.tool or record.model or _request(record),
         verdict=verdict(record),
         parent=parents[0] if parents else None,
         depth=len(parents),
         limits=limits,
         record=record,
     )
+
+
+def _request(record: AuditRecord) -> str:
+    """The method of the protocol inside, which no path tells (`message/send`), or of HTTP."""
+    inside = record.method and not record.method.isupper()
+    return record.method if inside else f"{record.method} {record.path}".strip()
 
 
 def _parents(record: AuditRecord, by_span: Mapping[str, AuditRecord]) -> list[str]:

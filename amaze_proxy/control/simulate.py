@@ -161,11 +161,11 @@ def _flip(record: AuditRecord, now: Judged) -> Flip:
 class Simulations:
     """Judges drafts, one at a time: each is seconds of work."""
 
-    def __init__(self, history: History, clock: Clock) -> None:
+    def __init__(self, history: History, prices: PriceBook, clock: Clock) -> None:
         self._history = history
         self._calls = ReplayHistory(history.database)
+        self._prices = prices
         self._clock = clock
-        self._prices = PriceBook()
         self._turn = asyncio.Lock()
 
     async def run(self, agent_id: str, draft: Policy, hours: int) -> Simulation:

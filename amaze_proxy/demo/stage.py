@@ -15,7 +15,8 @@ import uvicorn
 from amaze_proxy import launch
 from amaze_proxy.demo import cast, provider
 from amaze_proxy.demo.interpreter import Interpreter
-from amaze_proxy.settings import Settings, Upstream
+from amaze_proxy.setting_values import Upstream
+from amaze_proxy.settings import Settings
 from amaze_proxy.supervisor import Spec, Supervisor
 from amaze_proxy.wire.ca import load_or_create_ca
 from amaze_proxy.wire.leaves import LeafCache

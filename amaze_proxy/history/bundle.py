@@ -15,6 +15,7 @@ from amaze_proxy.history.checkpoints import CheckpointHistory
 from amaze_proxy.history.database import Database
 from amaze_proxy.history.drafts import DraftHistory
 from amaze_proxy.history.engine import make_engine
+from amaze_proxy.history.errors import HistoryUnavailable
 from amaze_proxy.history.idempotency import IdempotencyHistory
 from amaze_proxy.history.keys import AccessKeyHistory, KeyHistory
 from amaze_proxy.history.ledger import Ledger
@@ -93,7 +94,10 @@ def _migrated(url: str) -> Engine:
     engine = make_engine(url)
     try:
         upgrade(engine)
-    except BaseException:
+    except BaseException as error:
         engine.dispose()
+        if isinstance(error, HistoryUnavailable):
+            hint = "does it run, has it room, and is AMAZE_DATABASE_URL right?"
+            raise HistoryUnavailable(f"{error}: {hint}") from error
         raise
     return engine

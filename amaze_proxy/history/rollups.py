@@ -29,7 +29,7 @@ _SMALLEST_MS = 0.01
 
 class Dimension(StrEnum):
     """What a sum is of. `LATENCY` counts allowed calls by class: a refusal is quick, and would
-    make the answers look so."""
+    make the answers look so. A call whose latency nobody knows (0: it was abandoned) is in none."""
 
     ALL = "all"
     TOOL = "tool"
@@ -168,7 +168,7 @@ def _values_of(row: Row) -> Iterator[tuple[Dimension, str]]:
         yield Dimension.MODEL, row["model"]
     if row["kind"] == "a2a" and row["target"]:
         yield Dimension.PEER, row["target"]
-    if not row["denied"]:
+    if not row["denied"] and row["latency_ms"] > 0:
         yield Dimension.LATENCY, str(latency_class(row["latency_ms"]))
 
 

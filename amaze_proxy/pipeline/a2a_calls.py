@@ -40,7 +40,6 @@ from amaze_proxy.store.peers import Callee
 from amaze_proxy.wire.authority import Authority, AuthorityError
 
 CALLER, SIGNATURE, TURN = b"x-amaze-caller", b"x-amaze-caller-signature", b"x-amaze-turn"
-TOLD = (CALLER, SIGNATURE, TURN)
 """What a callee, and nobody else, gets of our headers."""
 
 _ONE_CALL = Charge(agent_calls=1)

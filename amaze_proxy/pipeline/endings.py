@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from starlette.types import Scope, Send
 
 from amaze_proxy.pipeline import answer, classify
 from amaze_proxy.pipeline.calls import Call
+from amaze_proxy.pipeline.evidence import new_id
 from amaze_proxy.pipeline.handling import EVENT_STREAM
 from amaze_proxy.pipeline.legacy import send_round
 from amaze_proxy.pipeline.line import Line
+from amaze_proxy.pipeline.looks import authenticate
 from amaze_proxy.pipeline.progress import Progress
 from amaze_proxy.pipeline.refusal import Refused
 from amaze_proxy.pipeline.relay import Abort, Relay
 from amaze_proxy.pipeline.settling import Settling
 from amaze_proxy.policy.decision import Reason
+from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.wire.ingress import Answer
 
 # A refusal for these leads to no request at all, however it is told.
@@ -96,21 +100,30 @@ class Endings:
     async def cancelled(self) -> None:
         """The client went away, the process stops, or an operator stopped this agent.
 
-        Raises Abort, but for the last, which is a refusal.
+        Raises Abort, but for the last, which is a refusal, where no other end is on record.
         """
-        self._attribute()
         evidence = self._progress.evidence
         stopped = self._line.in_flight.was_stopped()
-        task = asyncio.current_task()
-        while task is not None and task.cancelling():
-            task.uncancel()  # what follows awaits the store
-        if stopped:
+        _go_on()  # what follows awaits the store
+        await self._ask_who()
+        self._attribute()
+        if stopped and not self._settling.done:
             message = f"agent {evidence.agent_id!r} was stopped during this call"
             await self.refuse(Refused(Reason.AGENT_QUARANTINED, message))
             return
         evidence.error = evidence.error or "client went away"
         await self._settling.settle_anyhow()
         raise Abort
+
+    async def _ask_who(self) -> None:
+        """What an admission reserved is given back by the settlement of that agent alone, and
+        whether it is the agent may have been in the answer that nobody waited for."""
+        who, asked = self._progress.claim, self._progress.attempt.admission
+        known = who is None or self._line.verified.within(who, _REMEMBERED_S)
+        if who is not None and asked is not None and not known:
+            with suppress(StoreUnavailable, asyncio.CancelledError):
+                await authenticate(self._line, who, new_id(16))
+            _go_on()  # cancelled once more, it is nobody's
 
     def _attribute(self) -> None:
         """Whose call it was, as far as this worker knows without the store."""
@@ -141,3 +154,10 @@ class Endings:
         """Whether the client reads a refusal as a message of its protocol, with status 200."""
         legacy = call is not None and call.legacy
         return self._progress.in_batch or legacy or self._progress.head.accepts(EVENT_STREAM)
+
+
+def _go_on() -> None:
+    """As if this task had not been cancelled."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()

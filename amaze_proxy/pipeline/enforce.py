@@ -100,13 +100,12 @@ async def judge(line: Line, asking: Asking, attempt: Attempt) -> tuple[Verdict, 
         hop = None
         if seen.callee is not None:
             hop = reached(seen.callee, asking.call.path)
-        charge = _charge(asking.call, in_force)
         passable = is_own(admitted) and seen.refused is None
         verdict = Verdict(
             in_force,
             decision,
             admitted,
-            charge,
+            admission.charge,
             conversation,
             hop,
             open=passable,

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _CREDENTIAL = re.compile(r"amz_([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)\.([A-Za-z0-9_~-]{16,200})")
-_SECRET = re.compile(r"[A-Za-z0-9_~-]{16,200}")
 _LONGEST = 512
 
 

@@ -107,6 +107,7 @@ class Intake:
                 Reason.MCP_NOT_ALLOWED,
                 f"{head.path[:200]} of MCP server {place.server.name!r} is an odd spelling of its "
                 "path, or it is registered at a model provider's host",
+                advice=f"use http://{place.server.name}/mcp, or have it registered elsewhere",
             )
         body = await self._decoded(who)
         if head.method != "POST":

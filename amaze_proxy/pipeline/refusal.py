@@ -129,7 +129,9 @@ def _budget_words(answer: Admitted) -> str:
         return f"the limit {answer.failed_limit!r} does not allow this call"
     unit = " micro-dollars" if failed.name.startswith("cost") else ""
     wait = f"; room in about {-(-answer.retry_after_ms // 1000)} s" if answer.retry_after_ms else ""
+    # only tokens and money can be left and still be too little
+    more = ", and it could use more: lower its output limit or its input" if failed.left else ""
     return (
         f"the limit {failed.name!r} does not allow this call: {failed.used} of "
-        f"{failed.maximum}{unit} used or reserved, {failed.left} left{wait}"
+        f"{failed.maximum}{unit} used or reserved, {failed.left} left{more}{wait}"
     )

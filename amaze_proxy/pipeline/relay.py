@@ -42,6 +42,10 @@ Headers = list[tuple[bytes, bytes]]
 _AFTER_END_S = 1.0  # how long the rest of a finished stream is waited for, to reuse its connection
 _MOST_ASKED = 100  # at once
 _OF_THE_BODY = (b"content-type", b"content-encoding")
+_TO_PRIVATE = (
+    "what is at a private address has to be registered (`amaze mcp register`, `amaze llm add`), or "
+    "named in AMAZE_UPSTREAMS"
+)
 
 
 class Abort(AnswerCut):
@@ -142,7 +146,7 @@ class Relay:
         except AddressRefused as error:
             self._reached = False
             message = f"{self._call.target} may not be dialled: {error}"
-            raise Refused(Reason.HOST_NOT_ALLOWED, message) from None
+            raise Refused(Reason.HOST_NOT_ALLOWED, message, advice=_TO_PRIVATE) from None
         except Unreachable as error:
             self._reached = False
             message = f"{self._call.target} could not be reached ({error})"

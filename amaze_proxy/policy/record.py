@@ -159,8 +159,3 @@ def _typed(values: tuple[object, ...]) -> bool:
         one is wanted or (one, wanted) == (int, float)
         for one, wanted in zip(found, _TYPES, strict=True)
     )
-
-
-def intact(record: AuditRecord, prev_hash: str) -> bool:
-    """Whether the record is unchanged and follows the record that hashed to `prev_hash`."""
-    return record.prev_hash == prev_hash and record.hash == digest(prev_hash, canonical(record))

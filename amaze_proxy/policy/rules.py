@@ -163,7 +163,7 @@ def _llm_terms(call: LlmCall, policy: Policy) -> Iterator[Finding]:
         yield Finding(
             Reason.LLM_NOT_ALLOWED,
             f"the price of {_callee(call)} is not known, and unknown_price {_of(policy)} is deny",
-            "use a model with a known price, or have an operator enter its price",
+            "use a model with a known price, or have an operator enter its price (AMAZE_PRICES)",
         )
 
 

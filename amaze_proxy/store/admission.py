@@ -109,6 +109,15 @@ class Settlement:
     stored: str = ""  # the sealed record's stored form, once the gate has made it
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A written record's place in its chain."""
+
+    writer: str
+    seq: int
+    hash: str
+
+
 class Gate(Protocol):
     """What the pipeline needs of the store for one call; `store.gate` implements it."""
 
@@ -116,8 +125,8 @@ class Gate(Protocol):
         """One function call. Raises StoreUnavailable (also after 250 ms)."""
         ...
 
-    async def settle(self, settlement: Settlement) -> AuditRecord:
-        """Charge the real usage and append the sealed record; returns it as it was written.
+    async def settle(self, settlement: Settlement) -> Link:
+        """Charge the real usage and append the sealed record; where it stands.
 
         Idempotent by decision id. When the store does not take it, it goes to the journal, and
         still returns; raises StoreUnavailable only when the journal cannot be written either.

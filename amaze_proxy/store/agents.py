@@ -138,15 +138,9 @@ class Agents:
         _check(sha256)
         return await self._both("credential_add", agent_id, sha256, state.value, expires_ms) == 1
 
-    async def activate_pending(self, agent_id: str) -> int:
-        """Pending credentials and the pending endpoint become current; how many credentials."""
-        activated = await self._both("pending_resolve", agent_id, "activate")
-        await touch(self._client)
-        return activated
-
     async def drop_pending(self, agent_id: str) -> int:
         """Pending credentials and the pending endpoint are forgotten; how many credentials."""
-        return await self._both("pending_resolve", agent_id, "drop")
+        return await self._both("pending_drop", agent_id)
 
     async def rotate(self, agent_id: str, new_sha256: str, grace_ms: int) -> bool:
         """The new credential is active; the present ones end after the grace (0: at once). False

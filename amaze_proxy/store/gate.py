@@ -8,8 +8,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from amaze_proxy.policy.record import GENESIS, AuditRecord, linked, seal_and_store
-from amaze_proxy.store.admission import Admission, Admitted, Settlement
+from amaze_proxy.policy.record import GENESIS, AuditRecord, seal_and_store
+from amaze_proxy.store.admission import Admission, Admitted, Link, Settlement
 from amaze_proxy.store.calls import admit_call, read_admitted
 from amaze_proxy.store.delivery import Delivery
 from amaze_proxy.store.errors import StoreUnavailable
@@ -23,25 +23,12 @@ BATCH = 64
 REMEMBERED = 4096  # decisions that a repeated settle is known for
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """A record's place in its chain."""
-
-    writer: str
-    seq: int
-    prev_hash: str
-    hash: str
-
-    def put(self, record: AuditRecord) -> AuditRecord:
-        return linked(record, self.writer, self.seq, self.prev_hash, self.hash)
-
-
 @dataclass(slots=True, eq=False)
 class _Entry:
     """A settlement on its way, and who waits for its link (not the bodies: it is remembered)."""
 
     settlement: Settlement
-    link: asyncio.Future[_Link]
+    link: asyncio.Future[Link]
 
     def fail(self, error: Exception) -> None:
         if not self.link.done():
@@ -50,7 +37,7 @@ class _Entry:
 
     def answer(self, record: AuditRecord) -> None:
         if not self.link.done():
-            self.link.set_result(_Link(record.writer, record.seq, record.prev_hash, record.hash))
+            self.link.set_result(Link(record.writer, record.seq, record.hash))
 
 
 @dataclass(slots=True)
@@ -86,7 +73,7 @@ class StoreGate:
         self._instance = instance
         self._delivery = Delivery(hot.caller, hot.reload)
         self._chains: dict[str, _Chain] = {}
-        self._recent: OrderedDict[tuple[str, str], asyncio.Future[_Link]] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str], asyncio.Future[Link]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._replayer: Replayer | None = None
@@ -111,18 +98,17 @@ class StoreGate:
         made = admit_call(admission, instance=self._instance)
         return read_admitted(await self._hot.call(made), admission)
 
-    async def settle(self, settlement: Settlement) -> AuditRecord:
+    async def settle(self, settlement: Settlement) -> Link:
         """See Gate. Written even if the caller is cancelled meanwhile."""
         key = (settlement.agent_id, settlement.decision_id)
         before = self._recent.get(key)
         if before is None:
             before = self._enqueue(settlement)
             self._remember(key, before)
-        link = await asyncio.shield(before)
-        return link.put(settlement.record)
+        return await asyncio.shield(before)
 
-    def _remember(self, key: tuple[str, str], link: asyncio.Future[_Link]) -> None:
-        def forget_failure(done: asyncio.Future[_Link]) -> None:
+    def _remember(self, key: tuple[str, str], link: asyncio.Future[Link]) -> None:
+        def forget_failure(done: asyncio.Future[Link]) -> None:
             if done.cancelled() or done.exception():
                 self._recent.pop(key, None)
 
@@ -131,7 +117,7 @@ class StoreGate:
         if len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
 
-    def _enqueue(self, settlement: Settlement) -> asyncio.Future[_Link]:
+    def _enqueue(self, settlement: Settlement) -> asyncio.Future[Link]:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         loop, agent_id = asyncio.get_running_loop(), settlement.agent_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from amaze_proxy.store import keys
@@ -99,9 +100,8 @@ class Peers:
         try:
             while ended := self._ended[callee]:
                 self._ended[callee] = []
-                await self._end(callee, ended)
-        except StoreUnavailable:
-            pass
+                with suppress(StoreUnavailable):
+                    await self._end(callee, ended)
         finally:
             del self._ended[callee]
 

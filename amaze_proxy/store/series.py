@@ -25,7 +25,8 @@ KEPT_MS = 2 * 24 * 60 * MINUTE_MS
 
 
 class Metric(StrEnum):
-    """What is summed: calls with their refusals, but of the latency only calls that passed."""
+    """What is summed: calls with their refusals, but of the latency only calls that passed, and
+    whose latency is known (an abandoned call's is 0)."""
 
     LLM_TOKENS = "llm_tokens"
     LLM_CALLS = "llm_calls"
@@ -50,7 +51,7 @@ def points(record: AuditRecord) -> Iterator[tuple[Metric, int]]:
     if record.kind == "llm":
         if tokens := record.tokens_in + record.tokens_out:
             yield Metric.LLM_TOKENS, tokens
-        if not record.denied:
+        if not record.denied and record.latency_ms > 0:
             yield Metric.LLM_CALLS, 1
             yield Metric.LLM_LATENCY_MS, round(record.latency_ms)
     elif record.kind == "a2a":

@@ -20,6 +20,7 @@ from amaze_proxy.wire.fields import Malformed
 from amaze_proxy.wire.http1 import RequestHead
 from amaze_proxy.wire.ingress import Answer, FaultKind, Ingress
 from amaze_proxy.wire.serving import Serving
+from amaze_proxy.wire.shared import internal_error
 from amaze_proxy.wire.targets import (
     Misdirected,
     check_tunnelled,
@@ -36,11 +37,6 @@ class ClientConnection(Serving):
     """One accepted connection."""
 
     __slots__ = ()
-
-    @property
-    def ingress(self) -> Ingress | None:
-        """The tunnel's ingress; None when this connection is no tunnel."""
-        return None if self._tunnel is None else self._tunnel.ingress
 
     # What the transport says
 
@@ -167,7 +163,7 @@ class ClientConnection(Serving):
         if self._stage is not Stage.DECIDING:
             return
         if error is not None or task.cancelled():
-            self._answer(self._shared.internal_error())
+            self._answer(internal_error())
             return
         answer = task.result()
         if answer is not None:

@@ -18,7 +18,7 @@ from amaze_proxy.wire.ingress import Answer, Fault, FaultKind
 from amaze_proxy.wire.line import Line
 from amaze_proxy.wire.redaction import redacted_head
 from amaze_proxy.wire.scope import Address
-from amaze_proxy.wire.shared import Shared
+from amaze_proxy.wire.shared import Shared, internal_error
 from amaze_proxy.wire.targets import Misdirected
 from amaze_proxy.wire.timer import Deadline
 from amaze_proxy.wire.tunnel import Tunnel
@@ -131,7 +131,7 @@ class Ending(asyncio.Protocol, ABC):
         if kind is FaultKind.TLS or (kind is FaultKind.NOT_HTTP and self._tunnel is not None):
             self._finish()
         elif error is not None or task.cancelled():
-            self._answer(self._shared.internal_error())
+            self._answer(internal_error())
         else:
             self._answer(task.result())
 

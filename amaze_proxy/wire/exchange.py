@@ -40,7 +40,6 @@ class Exchange:
         "_line",
         "_loop",
         "_writer",
-        "waiting_for_body",
     )
 
     def __init__(
@@ -67,7 +66,6 @@ class Exchange:
         self._gone = False
         self._flush_handle: asyncio.Handle | None = None
         self._writer = ResponseWriter(head.method, head.version, must_close)
-        self.waiting_for_body = False
 
     @property
     def committed(self) -> bool:
@@ -197,13 +195,11 @@ class Exchange:
             self._continue_due = False
             if not self._writer.committed:
                 self._line.write(CONTINUE)
-        self.waiting_for_body = True
         self._deadline.arm(self._limits.body_idle_s)
         try:
             while not (self._chunks or self._body.done or self._ended):
                 await self._wait()
         finally:
-            self.waiting_for_body = False
             self._deadline.disarm()
 
     async def _wait_for_end(self) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 
 from amaze_proxy.wire.asgi import ASGIApp
 from amaze_proxy.wire.connection import ClientConnection
-from amaze_proxy.wire.ingress import Answer, Gatekeeper, Ingress
+from amaze_proxy.wire.ingress import Gatekeeper
 from amaze_proxy.wire.leaves import LeafSource
 from amaze_proxy.wire.limits import Limits
-from amaze_proxy.wire.shared import Shared, internal_error
+from amaze_proxy.wire.shared import Shared
 
 _BACKLOG = 1024
 _ABORT_S = 1.0  # what an aborted application gets to settle
@@ -21,7 +20,6 @@ class ProxyServer:
     """Serves an ASGI app to the clients of a forward proxy.
 
     `via` is our pseudonym in Via: a request that already carries it is refused as a loop.
-    `fallback` makes the answer when the app fails before it has answered.
     """
 
     def __init__(
@@ -32,11 +30,8 @@ class ProxyServer:
         limits: Limits | None = None,
         *,
         via: str = "amaze",
-        fallback: Callable[[], Answer] = internal_error,
     ) -> None:
-        self._shared = Shared(
-            app, gatekeeper, leaves, limits or Limits(), via.encode("ascii"), fallback
-        )
+        self._shared = Shared(app, gatekeeper, leaves, limits or Limits(), via.encode("ascii"))
         self._listener: asyncio.Server | None = None
         self._ended = asyncio.Event()
 
@@ -72,13 +67,6 @@ class ProxyServer:
     def connections(self) -> int:
         """How many clients are connected."""
         return len(self._shared.connections)
-
-    def close_tunnels(self, predicate: Callable[[Ingress], bool]) -> None:
-        """Drop the open tunnels that `predicate` picks, with what is in flight in them."""
-        for connection in tuple(self._shared.connections):
-            ingress = connection.ingress
-            if ingress is not None and predicate(ingress):
-                connection.abort()
 
     async def _abort_all(self) -> None:
         shared = self._shared

@@ -15,6 +15,7 @@ from amaze_proxy.wire.fields import Malformed
 from amaze_proxy.wire.http1 import RequestHead, parse_request_head
 from amaze_proxy.wire.ingress import AnswerCut, BodyFault, ClientDisconnected, Ingress
 from amaze_proxy.wire.scope import build_scope
+from amaze_proxy.wire.shared import internal_error
 
 _NO_FAILURE = (AnswerCut, BodyFault, ClientDisconnected)
 
@@ -129,7 +130,7 @@ class Serving(Ending):
             if isinstance(error, BodyFault):
                 self._fault(error.fault)
             else:
-                self._answer(self._shared.internal_error())
+                self._answer(internal_error())
 
     def _kept_alive(self) -> None:
         self._stage = Stage.HTTP

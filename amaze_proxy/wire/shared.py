@@ -37,7 +37,6 @@ class Shared:
     leaves: LeafSource
     limits: Limits
     pseudonym: bytes
-    internal_error: Callable[[], Answer]
     connections: set[ClientConnection] = field(default_factory=set)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     draining: bool = False

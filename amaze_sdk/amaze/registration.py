@@ -112,7 +112,9 @@ def _post(
             )
         if pause == _FIRST_PAUSE:
             log.warning(
-                "waiting for the orchestrator at %s: %s", settings.orchestrator.url, trouble
+                "waiting for the orchestrator at %s (AMAZE_ORCHESTRATOR_URL): %s",
+                settings.orchestrator.url,
+                trouble,
             )
         time.sleep(min(pause, left))
         pause = min(pause * 2, _LONGEST_PAUSE)

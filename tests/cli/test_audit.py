@@ -45,7 +45,9 @@ def record(number: int = 1, **more: Any) -> dict[str, Any]:
         ),
         ({"would_deny": "x", "alert": "budget_exceeded"}, ["shadow", "budget_exceeded"], "yellow"),
         ({"alert": "graph_violation"}, ["allowed", "graph_violation"], "yellow"),
-        ({"error": "client went away"}, ["allowed", "client", "went", "away"], "yellow"),
+        ({"error": "client went away"}, ["error", "client", "went", "away"], "yellow"),
+        ({"error": "abandoned: the worker died"}, ["error", "abandoned", "0"], "yellow"),
+        ({"alert": "budget_exceeded", "error": "x"}, ["allowed", "budget_exceeded"], "yellow"),
         (
             {
                 "model": "gpt-4.1-mini",
@@ -169,6 +171,20 @@ def test_a_log_that_is_whole(amaze: Amaze, control: FakeControl) -> None:
     assert (done.exit_code, control.last.params) == (0, {"agent": "a"})
     assert "1,200 in the archive" in done.stdout
     assert done.stdout.endswith("the evidence is whole\n")
+
+
+def test_a_log_of_nobody_is_not_called_whole(amaze: Amaze, control: FakeControl) -> None:
+    nothing = verdict() | {"looked_at": {"archive": 0, "stream": 0, "checkpoints": 12}}
+    control.answer("POST /audit/verify", nothing)
+    control.answer("GET /agents/misspelt/audit", [])
+    control.answer("GET /agents/misspelt", {"detail": "there is no agent misspelt"}, 404)
+    done = amaze("audit", "verify", "--agent", "misspelt")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "there is no agent misspelt" in done.stderr
+    control.answer("GET /agents/new/audit", [])
+    control.answer("GET /agents/new", {"agent_id": "new"})
+    for without_calls in ("new", "_unknown"):
+        assert amaze("audit", "verify", "--agent", without_calls).exit_code == 0
 
 
 def test_a_log_that_is_not_whole(amaze: Amaze, control: FakeControl) -> None:

@@ -39,7 +39,7 @@ def test_every_setting_but_the_secrets_has_a_flag() -> None:
         click.echo(json.dumps({name: value for name, value in flags.items() if value}))
 
     flags = {option for parameter in command.params for option in parameter.opts}
-    secret = {"--redis-url", "--database-url", "--admin-key", "--enroll-key"}
+    secret = {"--redis-url", "--database-url", "--admin-key", "--enroll-key", "--metrics-key"}
     assert flags == {f"--{name.replace('_', '-')}" for name in names()} - secret
     done = CliRunner().invoke(command, ["--proxy-port", "1", "--deny-style=http"])
     assert json.loads(done.output) == {"proxy_port": "1", "deny_style": "http"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -46,3 +48,11 @@ def test_an_option_that_is_none_is_a_wrong_use(verb: tuple[str, ...]) -> None:
         assert done.exit_code != 0
     else:
         assert (done.exit_code, "No such option" in done.stderr) == (2, True)
+
+
+def test_the_manual_has_every_verb() -> None:
+    manual = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| `amaze [^|]*` \|.*", manual, re.MULTILINE)
+    for command, *verb in VERBS:
+        (row,) = [one for one in rows if f"`amaze {command}`" in one.split("|")[1]]
+        assert not verb or f"`{verb[0]}`" in row.split("|")[2]

@@ -77,6 +77,7 @@ def test_the_whole_recipe() -> None:
         "no_grpc_proxy",
         "npm_config_noproxy",
         "AMAZE_ADMIN_KEY",
+        "AMAZE_METRICS_KEY",
         "AMAZE_ENROLL_KEY",
         "AMAZE_REDIS_URL",
         "AMAZE_DATABASE_URL",

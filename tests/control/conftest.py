@@ -20,9 +20,10 @@ from amaze_proxy.control import passwords
 from amaze_proxy.control.app import create_app
 from amaze_proxy.control.config import ControlConfig, RegistrationMode
 from amaze_proxy.control.keys import ensure_admin_key
-from amaze_proxy.history.bundle import History, open_history
+from amaze_proxy.history.bundle import History
 from amaze_proxy.store.embedded import EmbeddedValkey
 from amaze_proxy.store.store import Store, open_store
+from tests.migrated import open_migrated
 
 ADMIN_KEY = "amk_for-these-tests-only"
 ENROLL_KEY = "enrol-me-please"
@@ -158,7 +159,7 @@ def history_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def history(history_url: str) -> AsyncIterator[History]:
-    opened = await open_history(history_url)
+    opened = await open_migrated(history_url)
     await ensure_admin_key(opened, ADMIN_KEY)
     yield opened
     await opened.close()

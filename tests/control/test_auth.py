@@ -169,11 +169,16 @@ async def test_disabling_and_resetting_end_sessions(control) -> None:
 
 async def test_a_role_counts_from_the_next_request_on(control) -> None:
     await user(control)
+    await user(control, "bob", "admin")  # there is always one
     headers = await signed_in(control)
     wanted = {"agent_id": "a"}
     assert (await control.client.post("/agents", json=wanted, headers=headers)).status_code == 403
     await control.ask("PATCH", "/auth/users/ann", json={"role": "admin"})
     assert (await control.client.post("/agents", json=wanted, headers=headers)).status_code == 201
+    await control.ask("PATCH", "/auth/users/ann", json={"role": "viewer"})
+    wanted = {"agent_id": "b"}
+    assert (await control.client.post("/agents", json=wanted, headers=headers)).status_code == 403
+    assert (await control.client.get("/auth/me", headers=headers)).json()["role"] == "viewer"
 
 
 async def test_users_are_listed_and_deleted(control) -> None:
@@ -255,7 +260,26 @@ async def test_a_key_is_shown_once_and_ends(control) -> None:
     listed = (await control.client.get("/auth/api-keys", headers=key)).json()["api_keys"]
     assert [one["key_id"] for one in listed] == [made["key_id"]]
     assert made["key"] not in str(listed)
-    control.clock.now += 86_400_000
+    control.clock.now += 86_400_000 - 1
+    assert await me(control, key) == 200
+    control.clock.now += 1  # in the very millisecond in which it ends
+    assert await me(control, key) == 401
+
+
+async def test_a_key_works_only_while_its_owner_has_a_password_of_their_own(control) -> None:
+    made = await control.ask("POST", "/auth/users", json={"name": "bob", "role": "viewer"})
+    wanted = {"role": "viewer", "user": "bob"}
+    given = (await control.ask("POST", "/auth/api-keys", json=wanted)).json()
+    key = {"Authorization": f"Bearer {given['key']}"}
+    refused = await control.client.get("/agents", headers=key)
+    assert (refused.status_code, await me(control, key)) == (401, 401)
+    assert "password that was made" in refused.json()["detail"]
+    first = made.json()["password"]
+    change = {"old": first, "new": ANOTHER}
+    headers = await signed_in(control, "bob", first)
+    await control.client.post("/auth/password", json=change, headers=headers)
+    assert await me(control, key) == 200
+    await control.ask("PATCH", "/auth/users/bob", json={"reset_password": True})
     assert await me(control, key) == 401
 
 

@@ -84,6 +84,7 @@ async def test_agents_parts_and_the_archive(control, until) -> None:
     assert found["checkpoints_total",] >= 0
     for name in ("evidence_flaws_total", "control_store_errors_total", "control_journal_bytes"):
         assert found[name,] == 0
+    assert found["abandoned_calls_total",] == 0
     assert found["control_loop_failures_total", "archiver"] == 0
     assert ("build_info", "") in found
     assert not [key for key in found if {"a", "b"} & set(key[1:])], "no agent is named"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from amaze_proxy.control import offline
 from amaze_proxy.control.signing import Signer
+from amaze_proxy.policy import chain
 from amaze_proxy.policy.record import GENESIS, AuditRecord, seal, to_json
 
 SIGNER = Signer(b"s" * 32)
@@ -48,6 +51,33 @@ def test_a_whole_export(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         f"signatures good, key {SIGNER.public_key}",
         "whole",
     ]
+
+
+def test_without_cryptography_it_does_not_say_that_all_is_whole(path: Path) -> None:
+    """By the shipped files, in an interpreter that has the standard library alone."""
+    sources = {"verify.py": offline.__file__, "chain.py": chain.__file__}
+    for name, source in sources.items():
+        (path.parent / name).write_text(Path(source).read_text())
+
+    def checked(export: Path) -> subprocess.CompletedProcess[str]:
+        # -I, -S: no packages of this environment; the folder of the script is not on the path then
+        code = f"import sys, runpy; sys.path.insert(0, {str(path.parent)!r}); sys.argv[1:] = "
+        code += f"[{str(export)!r}]; runpy.run_path({str(path.parent / 'verify.py')!r}, "
+        code += "run_name='__main__')"
+        return subprocess.run(
+            [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False
+        )
+
+    done = checked(write(path))
+    assert (done.returncode, done.stderr) == (offline.UNSIGNED, "")
+    assert done.stdout.splitlines()[1:] == [
+        f"signatures NOT CHECKED, key {SIGNER.public_key}",
+        "hashes are whole, but signatures were not checked: who changed a record may have hashed "
+        "all anew. Install cryptography (python -m pip install cryptography) and run this again",
+    ]
+    changed = checked(write(path, chain_jsonl="{}\n"))
+    assert changed.returncode == 1
+    assert changed.stdout.endswith("NOT WHOLE\n")
 
 
 def test_a_flaw_is_told(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

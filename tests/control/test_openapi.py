@@ -133,3 +133,27 @@ def _holds(line: str, answer: httpx.Response) -> None:
     }
     if isinstance(answer.json(), dict):
         assert set(answer.json()) <= known, line
+
+
+def test_credentials_are_named_for_what_they_are() -> None:
+    schemes = DOCUMENT["components"]["securitySchemes"]
+    assert {name: one["type"] for name, one in schemes.items()} == {
+        "personBearer": "http",
+        "agentCredential": "apiKey",
+    }
+    assert all(one["description"] for one in schemes.values())
+
+
+def test_every_page_says_how_it_goes_on() -> None:
+    paged = 0
+    for entry in TABLE:
+        operation = DOCUMENT["paths"][entry.path][entry.method.lower()]
+        content = operation["responses"][str(entry.status)].get("content", {})
+        reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+        schema = DOCUMENT["components"]["schemas"].get(reference.rpartition("/")[2], {})
+        if "next" in schema.get("properties", {}):
+            paged += 1
+            asked = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
+            assert "limit" in asked, entry.path
+            assert len(asked & {"after", "before", "cursor"}) == 1, entry.path
+    assert paged >= 8

@@ -73,6 +73,8 @@ def test_what_is_too_long_or_nothing_has_no_lines() -> None:
     assert Lines("name: " + "x" * 300_000).of("name") is None
     assert Lines("").of("name") is None
     assert Lines("[" * 5000).of("name") is None
+    assert Lines("name: " + "[" * 33 + "]" * 33).of("name") is None
+    assert Lines("name: " + "[" * 31 + "]" * 31).of("name") == 1
     assert Lines("? [a]\n: 1\nname: 2").of("name") == 3
 
 

@@ -50,6 +50,19 @@ def test_a_conversation_over_two_agents() -> None:
     ]
 
 
+def test_a_call_is_named_by_what_says_most_of_it() -> None:
+    found = sequence(
+        [
+            call(1, "a", "a2a", target="b", method="message/send", path="/"),
+            call(2, "a", "mcp", target="srv", method="tools/list", path="/mcp"),
+            call(3, "a", "http", target="h", method="GET", path="/v1/data"),
+            call(4, "a", "http", target="h"),
+        ]
+    )
+    labels = [step.label for step in found.steps]
+    assert labels == ["message/send", "tools/list", "GET /v1/data", ""]
+
+
 def test_each_reason_is_a_violation_once() -> None:
     found = sequence([call(1, "a", "llm", would_deny="x", alert="x,y", policy_version=3)])
     assert [(one.effect, one.reason, one.policy_version) for one in found.violations] == [

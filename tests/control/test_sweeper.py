@@ -52,6 +52,7 @@ async def test_a_dead_workers_call_is_recorded_once(history, store, worker, tmp_
     assert [await one.step() for one in two] == [0, 0]
     presence.close()
     assert sum(await asyncio.gather(*(one.step() for one in two))) == 1
+    assert sum(one.abandoned for one in two) == 1
     assert await told(store) == [("d1", "abandoned")]
     assert await store.open_calls.beats() == {}
     assert await two[0].step() == 0

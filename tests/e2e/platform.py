@@ -48,13 +48,15 @@ def free_ports(count: int) -> list[int]:
 def until(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
     """The first truthy value of the condition."""
     deadline = time.monotonic() + seconds
+    pause = 0.01
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)  # asked too often, it costs what is waited for its processor
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.e2e.platform import Platform
-from tests.e2e.provider import Provider
+from tests.e2e.platform import OPEN_POLICY, Agent, Platform
+from tests.e2e.provider import Provider, Seen
 
 OPENAI_SCRIPT = """
 import asyncio, json, openai, sys
@@ -37,7 +38,6 @@ async def aio():
         answer = await client.chat.completions.create(**ask)
         return answer.choices[0].message.content
 note("async", lambda: asyncio.run(aio()))
-print(json.dumps(out))
 """
 
 ANTHROPIC_SCRIPT = """
@@ -60,8 +60,13 @@ async def aio():
     async with anthropic.AsyncAnthropic(api_key="sk-ant-test-of-the-agent") as client:
         return (await client.messages.create(**ask)).content[0].text
 note("async", lambda: asyncio.run(aio()))
-print(json.dumps(out))
 """
+
+EMBEDDINGS = """
+ask = dict(model="text-embedding-3-small", input=["a", "b"])
+note("embeddings", lambda: client.embeddings.create(**ask).data[0].embedding)
+"""
+PRINT = "print(json.dumps(out))"
 
 TEXT = "Hello from the mock!"
 OPENAI = (
@@ -72,30 +77,58 @@ OPENAI = (
 ANTHROPIC = (ANTHROPIC_SCRIPT, "claude-haiku-4-5", ["sync", "stream", "async"])
 
 
-def run_sdk(platform: Platform, policy: dict[str, Any], script: str, model: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a script printed, as whom it called, and what reached the provider."""
+
+    out: dict[str, Any]
+    agent: Agent
+    seen: tuple[Seen, ...]
+
+
+def run_sdk(platform: Platform, policy: dict[str, Any], script: str, model: str) -> Ran:
+    platform.provider.clear()
     agent = platform.agent(policy)
-    done = platform.run(agent, sys.executable, "-c", script, model, "hi")
+    done = platform.run(agent, sys.executable, "-c", script + PRINT, model, "hi")
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    found["_agent"] = agent
-    return found
+    return Ran(json.loads(done.stdout), agent, tuple(platform.provider.seen))
 
 
-@pytest.mark.parametrize(("script", "model", "ways"), [OPENAI, ANTHROPIC], ids=["openai", "claude"])
+@pytest.fixture(scope="module")
+def openai(_platform: Platform) -> Ran:
+    """All that OpenAI's SDK may: it takes long to load."""
+    return run_sdk(_platform, OPEN_POLICY, OPENAI_SCRIPT + EMBEDDINGS, OPENAI[1])
+
+
+@pytest.fixture(scope="module")
+def claude(_platform: Platform) -> Ran:
+    return run_sdk(_platform, OPEN_POLICY, ANTHROPIC_SCRIPT, ANTHROPIC[1])
+
+
+@pytest.mark.parametrize(("sdk", "ways"), [("openai", OPENAI[2]), ("claude", ANTHROPIC[2])])
 def test_allowed_calls_work_as_without_the_proxy(
-    platform: Platform, provider: Provider, script: str, model: str, ways: list[str]
+    platform: Platform, request: pytest.FixtureRequest, sdk: str, ways: list[str]
 ) -> None:
-    policy = {"name": "p", "allowed_llm_providers": ["openai", "anthropic"]}
-    out = run_sdk(platform, policy, script, model)
-    agent = out.pop("_agent")
+    ran: Ran = request.getfixturevalue(sdk)
     for way in ways:
-        text = "".join(filter(None, out[way])) if isinstance(out[way], list) else out[way]
+        out = ran.out[way]
+        text = "".join(filter(None, out)) if isinstance(out, list) else out
         assert text == TEXT, way
-    records = platform.audited(agent, len(ways))
-    assert [r["denied"] for r in records] == [False] * len(ways)
-    assert {(r["tokens_in"], r["tokens_out"], r["estimated"]) for r in records} == {(20, 5, False)}
-    assert all(r["cost_microusd"] > 0 for r in records)
-    assert len(provider.seen) == len(ways)
+    count = len(ran.out)
+    records = platform.audited(ran.agent, count)
+    assert [r["denied"] for r in records] == [False] * count
+    talked = records[: len(ways)]
+    assert {(r["tokens_in"], r["tokens_out"], r["estimated"]) for r in talked} == {(20, 5, False)}
+    assert all(r["cost_microusd"] > 0 for r in talked)
+    assert len(ran.seen) == count
+
+
+def test_embeddings_are_counted_and_paid(platform: Platform, openai: Ran) -> None:
+    assert openai.out["embeddings"] == [0.5, 0.25]
+    record = platform.audited(openai.agent, len(openai.out))[-1]
+    assert (record["tokens_in"], record["tokens_out"]) == (20, 0)
+    assert record["cost_microusd"] >= 0
+    assert record["model"] == "text-embedding-3-small"
 
 
 @pytest.mark.parametrize(("script", "model", "ways"), [OPENAI, ANTHROPIC], ids=["openai", "claude"])
@@ -107,46 +140,26 @@ def test_refused_calls_raise_the_permission_error_at_once(
         "allowed_llm_providers": ["openai", "anthropic"],
         "allowed_models": ["openai/nothing", "anthropic/nothing"],
     }
-    out = run_sdk(platform, policy, script, model)
-    agent = out.pop("_agent")
+    ran = run_sdk(platform, policy, script, model)
     for way in ways:
-        name, _, text = out[way]
+        name, _, text = ran.out[way]
         assert name == "PermissionDeniedError"
         assert "llm-not-allowed" in text
         assert model in text
     assert provider.seen == []
     # one request for each call: no retry
-    assert len(platform.audited(agent, len(ways))) == len(ways)
+    assert len(platform.audited(ran.agent, len(ways))) == len(ways)
 
 
 def test_the_agents_keys_reach_the_provider_and_nothing_of_ours_does(
-    platform: Platform, provider: Provider
+    platform: Platform, openai: Ran
 ) -> None:
-    policy = {"name": "p", "allowed_llm_providers": ["openai"]}
-    out = run_sdk(platform, policy, OPENAI_SCRIPT, "gpt-4.1-mini")
-    agent = out["_agent"]
-    for seen in provider.seen:
+    assert openai.seen
+    for seen in openai.seen:
         assert seen.headers["authorization"] == "Bearer sk-test-of-the-agent"
         assert not [name for name in seen.headers if name.startswith(("x-amaze", "proxy-"))]
-        assert agent.credential not in repr(seen)
-    stored = json.dumps(platform.audit(agent.agent_id))
+        assert openai.agent.credential not in repr(seen)
+    stored = json.dumps(platform.audit(openai.agent.agent_id))
     assert "sk-test-of-the-agent" not in stored
-    assert agent.credential not in stored
-    assert agent.credential not in platform.log.read_text()
-
-
-EMBEDDINGS = """
-import openai
-client = openai.OpenAI(api_key="sk-test-of-the-agent")
-print(client.embeddings.create(model="text-embedding-3-small", input=["a", "b"]).data[0].embedding)
-"""
-
-
-def test_embeddings_are_counted_and_paid(platform: Platform) -> None:
-    agent = platform.agent()
-    done = platform.run(agent, sys.executable, "-c", EMBEDDINGS)
-    assert done.stdout == "[0.5, 0.25]\n", done.stderr
-    (record,) = platform.audited(agent, 1)
-    assert (record["tokens_in"], record["tokens_out"]) == (20, 0)
-    assert record["cost_microusd"] >= 0
-    assert record["model"] == "text-embedding-3-small"
+    assert openai.agent.credential not in stored
+    assert openai.agent.credential not in platform.log.read_text()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from amaze_proxy.history.bundle import History, open_history
+from amaze_proxy.history.bundle import History
+from tests.migrated import open_migrated
 from tests.postgres import PostgresServer
 
 
@@ -36,6 +37,6 @@ def url(backend: str, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def history(url: str) -> AsyncIterator[History]:
-    opened = await open_history(url)
+    opened = await open_migrated(url)
     yield opened
     await opened.close()

@@ -13,7 +13,7 @@ from amaze_proxy.history.bundle import History
 from amaze_proxy.history.columns import read_record
 from amaze_proxy.history.queries import EVERYTHING
 from amaze_proxy.history.statistics import Period
-from amaze_proxy.policy.record import GENESIS, AuditRecord, from_json, intact, seal, to_json
+from amaze_proxy.policy.record import GENESIS, AuditRecord, from_json, seal, to_json
 
 
 def chain(count: int, writer: str = "w:a", first: int = 1, **more: object) -> list[StreamRecord]:
@@ -51,7 +51,7 @@ async def test_what_is_archived_is_the_record_itself(history: History) -> None:
     (row,) = await rows(history)
     record = from_json(row.record)
     assert record == one.record
-    assert intact(record, GENESIS)
+    assert seal(record, record.writer, record.seq, GENESIS) == record
 
 
 async def test_a_repeated_page_adds_nothing(history: History) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from amaze_proxy.history.bundle import open_history
-from amaze_proxy.history.errors import HistoryMisconfigured
+from amaze_proxy.history.errors import HistoryMisconfigured, HistoryUnavailable
 from amaze_proxy.history.keys import ApiKey
 
 
@@ -17,6 +19,9 @@ async def test_what_was_written_is_there_after_opening_again(empty_url: str) -> 
     await second.close()
 
 
-async def test_a_history_that_cannot_be_opened_says_why() -> None:
+async def test_a_history_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
     with pytest.raises(HistoryMisconfigured, match="AMAZE_DATABASE_URL"):
         await open_history("mongodb://x")
+    (tmp_path / "other.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(HistoryUnavailable, match="AMAZE_DATABASE_URL"):
+        await open_history(f"sqlite:///{tmp_path / 'other.db'}")

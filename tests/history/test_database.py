@@ -71,12 +71,12 @@ async def test_a_lost_database_is_unavailable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_another_process_that_holds_the_file_makes_a_write_unavailable_and_reads_work(
-    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    history: History, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await history.database.write(
         lambda session: session.connection().exec_driver_sql("PRAGMA busy_timeout=10").all()
     )
-    other = sqlite3.connect(tmp_path / "amaze.db")
+    other = sqlite3.connect(url.removeprefix("sqlite:///"))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(HistoryUnavailable):
         await history.keys.put(ApiKey("d" * 64, "n", "admin", 1))

@@ -53,6 +53,15 @@ async def test_an_agent_is_counted_alone_and_refusals_have_no_latency(history: H
     assert nobody.total.numbers == Numbers()
 
 
+async def test_a_call_of_unknown_latency_is_counted_without_one(history: History) -> None:
+    book = Book(history)
+    book.call("a", ts=START * 1000, error="abandoned: the worker died", latency_ms=0.0)
+    await book.save()
+    period = Period(START, START + HOUR, HOUR)
+    found = (await history.statistics.of(Viewer(frozenset("a")), period)).total
+    assert (found.numbers, found.p50_ms, found.p95_ms) == (Numbers(1), None, None)
+
+
 async def test_alerts_by_reason_and_page_by_page(history: History) -> None:
     await fill(history)
     period = Period(START, START + HOUR, HOUR)

@@ -30,7 +30,7 @@ from amaze_proxy.policy.record import AuditRecord
 from amaze_proxy.protocols.prices import PriceBook
 from amaze_proxy.protocols.tracecontext import TraceContext
 from amaze_proxy.store import registry
-from amaze_proxy.store.admission import Admission, Admitted, LimitState, Outcome, Settlement
+from amaze_proxy.store.admission import Admission, Admitted, LimitState, Link, Outcome, Settlement
 from amaze_proxy.store.agents import AgentStatus, Endpoint
 from amaze_proxy.store.peers import Callee, Hop
 from amaze_proxy.store.registry import AgentPlace, EntryStatus, LlmHost, McpServer
@@ -128,13 +128,13 @@ class ScriptedGate:
             session_id="session-1",
         )
 
-    async def settle(self, settlement: Settlement) -> AuditRecord:
+    async def settle(self, settlement: Settlement) -> Link:
         self.settlements.append(settlement)  # begun, it is written even if the caller is cancelled
         await self._world.reach("settle")
         if self.settle_fault is not None:
             raise self.settle_fault
         self._world.events.append("settled")
-        return settlement.record
+        return Link("w:a", len(self.settlements), "0" * 64)
 
 
 class Registered:

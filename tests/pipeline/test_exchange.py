@@ -15,7 +15,7 @@ from amaze_proxy.pipeline.exchange import TURN_LIFETIME_MS, Exchange
 from amaze_proxy.pipeline.relay import Abort
 from amaze_proxy.policy.decision import Reason
 from amaze_proxy.policy.turn import Turn, mint
-from amaze_proxy.store.admission import Admitted, LimitState, Outcome
+from amaze_proxy.store.admission import Admitted, LimitState, Link, Outcome, Settlement
 from amaze_proxy.store.errors import StoreUnavailable
 from amaze_proxy.store.keys import UNKNOWN_AGENT
 from amaze_proxy.wire.authority import Authority
@@ -581,6 +581,24 @@ async def test_an_operator_stops_a_call_before_its_answer(
     assert AGENT in answer.json["error"]["message"]
     assert world.settlement.charged == charged
     assert (world.record.denied, world.record.agent_id) == (True, AGENT)
+
+
+async def test_a_stop_after_the_record_says_nothing_else(world: World) -> None:
+    """What is on record as allowed is cut off, not told as refused."""
+    world.upstreams.reply = whole()
+    settle = world.line.gate.settle
+
+    async def then_stopped(settlement: Settlement) -> Link:
+        link = await settle(settlement)
+        world.line.in_flight.stop(AGENT)
+        await asyncio.sleep(0)
+        return link
+
+    world.gate.settle = then_stopped  # type: ignore[method-assign]
+    answer = await world.call(OPENAI, chat())
+    assert isinstance(answer.error, Abort)
+    assert answer.status == 0
+    assert (world.record.status, world.record.denied) == (200, False)
 
 
 async def test_an_operator_stops_a_stream(world: World) -> None:

@@ -99,7 +99,8 @@ def test_a_refusal_without_a_reason_is_an_error_of_ours() -> None:
                 limits=(LimitState("tokens", 10, 9),),
                 failed_limit="tokens",
             ),
-            "the limit 'tokens' does not allow this call: 9 of 10 used or reserved, 1 left",
+            "the limit 'tokens' does not allow this call: 9 of 10 used or reserved, 1 left, and it "
+            "could use more: lower its output limit or its input",
         ),
         (
             Admitted(

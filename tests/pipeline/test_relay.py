@@ -380,3 +380,10 @@ async def test_the_client_that_leaves_in_the_middle_is_charged_for_what_it_saw(
     assert settled.tokens > 0
     assert (settled.record.error, settled.record.estimated) == ("client went away", True)
     assert world.upstreams.responses[0].closed
+
+
+async def test_a_private_address_needs_more_than_an_allowed_host(world: World) -> None:
+    world.upstreams.reply = Reply(fault=AddressRefused("10.0.0.1 is private"), dial=True)
+    answer = await world.call(OPENAI, chat(max_tokens=100))
+    assert b"AMAZE_UPSTREAMS" in answer.body
+    assert b"allowed_hosts" not in answer.body

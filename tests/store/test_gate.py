@@ -162,8 +162,9 @@ async def test_a_server_restarted_empty_denies_until_it_is_filled(fragile, scrip
     await fragile.client.execute_command("FUNCTION FLUSH")
     assert (await fragile.gate.admit(script.admission())).outcome is Outcome.REFUSED
     kept = await settle_many(fragile, script, 3)
-    assert [record.seq for record in lost + kept] == [1, 2, 3, 4, 5, 6]
-    assert await fragile.audit.recent("alice") == kept[::-1]
+    assert [link.seq for link in lost + kept] == [1, 2, 3, 4, 5, 6]
+    recorded = await fragile.audit.recent("alice")
+    assert [record.hash for record in recorded] == [link.hash for link in kept[::-1]]
 
 
 async def test_a_poisoned_agent_does_not_hold_up_the_others(fragile, script, until):

@@ -291,13 +291,15 @@ async def test_a_store_that_is_away_is_told_of_the_next_hop_again(store, monkeyp
 
     async def away(made):
         told.append(made.args)
+        if made.args == ("h1", "1"):
+            store.peers.hop_ended("alice", "h2", reached=True)
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(store.peers._hot, "call", away)
-    for name in ("h1", "h2"):
+    for name in ("h1", "h3"):
         store.peers.hop_ended("alice", name, reached=True)
         await all_told(store)
-    assert told == [("h1", "1"), ("h2", "1")]
+    assert told == [("h1", "1"), ("h2", "1"), ("h3", "1")]
 
 
 async def test_an_older_turns_settlement_does_not_touch_the_turn_of_a_hop(store, script):

@@ -66,6 +66,7 @@ async def totals(store, agent="alice", metrics=Metric):
     [
         (LLM, {"llm_tokens": 15, "llm_calls": 1, "llm_latency_ms": 12}),
         ({**LLM, "denied": True}, {"llm_tokens": 15, "denials": 1}),
+        ({**LLM, "latency_ms": 0.0}, {"llm_tokens": 15}),
         ({"kind": "llm", "denied": True}, {"denials": 1}),
         ({"kind": "mcp", "tool": "add"}, {"tool_calls": 1}),
         ({"kind": "mcp", "tool": "add", "denied": True}, {"tool_calls": 1, "denials": 1}),

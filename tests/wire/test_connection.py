@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -386,19 +385,6 @@ async def test_large_bodies_inside_tls(start_proxy: Any, strict_context: ssl.SSL
     sending = asyncio.create_task(send())
     assert (await client.reply()).body == data
     await sending
-
-
-async def test_close_tunnels(start_proxy: Any, strict_context: ssl.SSLContext) -> None:
-    proxy = await start_proxy(Seen())
-    kept, dropped = await proxy.tunnel("kept.example:443"), await proxy.tunnel()
-    for client, name in ((kept, "kept.example"), (dropped, "api.example")):
-        await client.tls(strict_context, name)
-        assert (await client.ask(INNER.replace(b"api.example", name.encode()))).status == 200
-    pick: Callable[[Any], bool] = lambda ingress: ingress.authority.host == "api.example"  # noqa: E731
-    proxy.server.close_tunnels(pick)
-    with contextlib.suppress(ConnectionResetError, ssl.SSLError):
-        assert await dropped.at_end() == b""
-    assert (await kept.ask(INNER.replace(b"api", b"kept"))).status == 200
 
 
 async def test_two_new_tunnels_mint_once(

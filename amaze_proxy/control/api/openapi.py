@@ -19,20 +19,20 @@ from amaze_proxy.policy.model import Policy
 
 _PARAMETER = re.compile(r"{(\w+)}")
 _REF = "#/components/schemas/{model}"
-_ADMIN: dict[str, list[str]] = {"adminKey": []}
+_PERSON: dict[str, list[str]] = {"personBearer": []}
 _AGENT: dict[str, list[str]] = {"agentCredential": []}
 _SECURITY: dict[Role, list[dict[str, list[str]]]] = {
     Role.PUBLIC: [],
     Role.AGENT: [_AGENT],
-    Role.OWN: [_ADMIN, _AGENT],
-    Role.SELF: [_ADMIN, _AGENT],
-    Role.MEMBER: [_ADMIN, _AGENT],
-    Role.OPERATOR: [_ADMIN],
-    Role.STAFF: [_ADMIN],
-    Role.VIEWER: [_ADMIN],
-    Role.SIGNED_IN: [_ADMIN],
-    Role.PERSON: [_ADMIN],
-    Role.ADMIN: [_ADMIN],
+    Role.OWN: [_PERSON, _AGENT],
+    Role.SELF: [_PERSON, _AGENT],
+    Role.MEMBER: [_PERSON, _AGENT],
+    Role.OPERATOR: [_PERSON],
+    Role.STAFF: [_PERSON],
+    Role.VIEWER: [_PERSON],
+    Role.SIGNED_IN: [_PERSON],
+    Role.PERSON: [_PERSON],
+    Role.ADMIN: [_PERSON],
 }
 _QUERY = {
     ("GET", "/agents"): ("status", "after", "limit"),
@@ -88,8 +88,18 @@ def document(entries: Iterable[Entry]) -> dict[str, Any]:
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "adminKey": {"type": "http", "scheme": "bearer"},
-                "agentCredential": {"type": "apiKey", "in": "header", "name": "X-Amaze-Bearer"},
+                "personBearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, the token of a session (POST /auth/login), or the "
+                    "admin key of the installation",
+                },
+                "agentCredential": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Amaze-Bearer",
+                    "description": "An agent's credential: amz_<agent id>.<secret>",
+                },
             },
         },
     }

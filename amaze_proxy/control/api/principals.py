@@ -161,7 +161,8 @@ async def _person(authorization: str, services: Services) -> Person:
     found = await _holder(shown, services) if scheme.lower() == "bearer" else None
     if found is None:
         raise Unauthenticated(
-            "the API key or session is not valid, or has ended: sign in again (POST /auth/login), "
+            "the API key or session is not valid, or has ended, or the key's owner has yet to "
+            "change a password that was made for them: sign in again (POST /auth/login), "
             "or use the admin key that the first start has shown, or preset one with "
             "AMAZE_ADMIN_KEY"
         )

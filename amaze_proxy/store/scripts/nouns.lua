@@ -75,31 +75,21 @@ local function credential_rotate(keys, args)
   return 1
 end
 
--- KEYS: agent, credentials. ARGV: 'activate' or 'drop'. What a second registration asked for
--- becomes current, or is forgotten: credentials and endpoint together. Answer: how many credentials.
-local function pending_resolve(keys, args)
-  local changed, agent = 0, hash_of(keys[1])
+-- KEYS: agent, credentials. What a second registration asked for is forgotten: credentials and
+-- endpoint together. Answer: how many credentials.
+local function pending_drop(keys)
+  local dropped = 0
   for field, value in pairs(hash_of(keys[2])) do
-    local expires = string.match(value, '^pending:(%d+)$')
-    if expires then
-      changed = changed + 1
-      if args[1] == 'activate' then
-        redis.call('HSET', keys[2], field, 'active:' .. expires)
-      else
-        redis.call('HDEL', keys[2], field)
-      end
+    if string.match(value, '^pending:%d+$') then
+      dropped = dropped + redis.call('HDEL', keys[2], field)
     end
   end
-  for field, value in pairs(agent) do
-    local name = string.match(field, '^pending_(.+)$')
-    if name then
-      if args[1] == 'activate' then
-        redis.call('HSET', keys[1], name, value)
-      end
+  for field in pairs(hash_of(keys[1])) do
+    if string.match(field, '^pending_') then
       redis.call('HDEL', keys[1], field)
     end
   end
-  return changed
+  return dropped
 end
 
 -- KEYS: agent, credentials. ARGV: sha256. Answer: none | pending | active.
@@ -195,7 +185,7 @@ redis.register_function('agent_create', agent_create)
 redis.register_function('agent_update', agent_update)
 redis.register_function('credential_add', credential_add)
 redis.register_function('credential_rotate', credential_rotate)
-redis.register_function('pending_resolve', pending_resolve)
+redis.register_function('pending_drop', pending_drop)
 redis.register_function {
   function_name = 'credential_check', callback = credential_check, flags = { 'no-writes' },
 }
