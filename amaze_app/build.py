@@ -30,7 +30,7 @@ def build(lock: bool = False) -> bool:
 
     Raises BuildError.
     """
-    if not lock and places.built() == places.digest():
+    if not lock and places.fresh():
         return False
     _stage(lock)
     environment = _environment()

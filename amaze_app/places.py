@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+_INSTALLED = Path(__file__).resolve().parent / "frontend"
+"""What a wheel has, and a checkout has not: the built UI, and Reflex's configuration."""
+
+ROOT = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parent.parent
+"""Where rxconfig.py is; in a checkout, the sources."""
+
 STAGE = ROOT / "build" / "ui-stage"
 """Where Reflex builds: it leaves its own files in whatever directory it runs in."""
 
-BUILT = ROOT / "build" / "ui"
+BUILT = ROOT / "ui" if _INSTALLED.is_dir() else ROOT / "build" / "ui"
 """The built UI, all that is needed to serve it."""
 
 PAGES = BUILT / "build" / "client"
@@ -36,6 +41,11 @@ def built() -> str:
         return _STAMP.read_text("ascii").strip()
     except OSError:
         return ""
+
+
+def fresh() -> bool:
+    """Whether the build is of these sources; a wheel was made with the one that is."""
+    return _INSTALLED.is_dir() or built() == digest()
 
 
 def stamp(directory: Path, value: str) -> None:

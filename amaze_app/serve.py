@@ -33,7 +33,7 @@ def application() -> ASGIApp:
 
     Changes the current directory: Reflex looks for rxconfig.py nowhere else.
     """
-    if places.built() != places.digest():
+    if not places.fresh():
         state = "of other sources" if places.built() else "not built"
         raise NotBuilt(f"the UI is {state}: run `make ui`")
     os.chdir(places.ROOT)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -57,3 +60,44 @@ def test_node_and_npm_are_the_real_ones(tmp_path: Path) -> None:
     )
     assert int(said.stdout.partition(".")[0]) >= 10
     assert build._node(tmp_path / "bin") == tools  # again, over the same links
+
+
+def wheel(sources: Path, into: Path) -> subprocess.CompletedProcess[str]:
+    """Makes the wheel of the platform."""
+    made = (sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation")
+    command = (*made, "--wheel-dir", str(into), str(sources))
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_wheel_serves_the_built_ui_without_node(built: None, tmp_path: Path) -> None:
+    done = wheel(places.ROOT, tmp_path)
+    assert done.returncode == 0, done.stderr
+    (file,) = tmp_path.glob("*.whl")
+    with ZipFile(file) as packed:
+        packed.extractall(tmp_path / "site")
+    program = (
+        "from amaze_app import build, places, serve; assert not build.build();"
+        "serve.application(); print(places.PAGES, (places.PAGES / 'index.html').is_file())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PATH": ""}
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    installed = tmp_path / "site" / "amaze_app" / "frontend"
+    assert said.stdout.splitlines()[-1:] == [f"{installed / 'ui/build/client'} True"], said.stderr
+
+
+def test_there_is_no_wheel_with_the_ui_of_other_sources(tmp_path: Path) -> None:
+    for name in ("amaze_app", "amaze_proxy"):
+        shutil.copytree(places.ROOT / name, tmp_path / "tree" / name)
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "rxconfig.py"):
+        shutil.copy2(places.ROOT / name, tmp_path / "tree")
+    done = wheel(tmp_path / "tree", tmp_path)
+    assert done.returncode != 0
+    assert "python -m amaze_app.build" in done.stdout + done.stderr
+    assert not list(tmp_path.glob("*.whl"))
