@@ -13,7 +13,7 @@ from typing import Protocol
 
 import hiredis
 
-from amaze_proxy.store.errors import StoreUnavailable
+from amaze_proxy.store.errors import NothingRan, StoreUnavailable
 from amaze_proxy.store.wire import Command, Reply, RespProtocol
 
 TIMEOUT = 0.25
@@ -120,9 +120,9 @@ class Connection:
         # the tick that is running has begun before: it does not count
         command = Command(_pack(*arguments), loop.create_future(), self._ticks + TICKS + 1)
         if self._closed:
-            command.fail(StoreUnavailable("the store is closed"))
+            command.fail(NothingRan("the store is closed"))
         elif len(self._waiting) + (len(self._protocol.sent) if self._protocol else 0) >= QUEUE:
-            command.fail(StoreUnavailable("too many commands are waiting for the store"))
+            command.fail(NothingRan("too many commands are waiting for the store"))
         elif self._protocol is not None:
             self._protocol.send(command)
         else:
@@ -149,7 +149,7 @@ class Connection:
             self._opening = None
             protocol.drop()
             why = str(error) or "it did not answer in time"  # a TimeoutError says nothing
-            self._fail_waiting(StoreUnavailable(f"cannot connect to the store: {why}"))
+            self._fail_waiting(NothingRan(f"cannot connect to the store: {why}"))
             self._retry_later()
             return
         except asyncio.CancelledError:
@@ -233,7 +233,7 @@ class Connection:
             self._opening.cancel()
             with suppress(asyncio.CancelledError):
                 await self._opening
-        self._fail_waiting(StoreUnavailable("the store is closed"))
+        self._fail_waiting(NothingRan("the store is closed"))
         if self._protocol is not None:
             self._protocol.drop()
             await asyncio.sleep(0)  # the transport closes its socket in the next iteration

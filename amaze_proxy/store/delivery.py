@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from amaze_proxy.store.admission import Settlement
 from amaze_proxy.store.calls import read_settled, settle_call
 from amaze_proxy.store.connection import Caller
-from amaze_proxy.store.errors import FunctionMissing, StoreUnavailable
+from amaze_proxy.store.errors import FunctionMissing, NothingRan, StoreUnavailable
 from amaze_proxy.store.late import late
 
 _log = logging.getLogger(__name__)
@@ -30,13 +30,14 @@ class Delivery:
         self.errors = 0
         """Batches that were not taken whole, since the start."""
 
-    async def send(self, batch: list[Settlement]) -> int:
-        """How many were taken, from the front. Repeating what was taken is harmless.
+    async def send(self, batch: list[Settlement]) -> tuple[int, bool]:
+        """How many were taken, from the front, and whether the next one certainly was not.
+        Repeating what was taken is harmless.
 
         `batch` is of one chain. Where a call was recorded as abandoned, what came late is told in a
         record of its own in its place, and those behind it are sealed anew: `batch` has them then.
         """
-        done, loaded, resumed = 0, False, -1
+        done, loaded, resumed, problem = 0, False, -1, None
         while done < len(batch):
             taken, problem = await self._attempt(batch[done:], resume=resumed == done)
             done += taken
@@ -55,7 +56,7 @@ class Delivery:
                 self.errors += 1
                 _log.warning("a record was not taken: %s", problem)
                 break
-        return done
+        return done, isinstance(problem, NothingRan)
 
     async def reachable(self) -> bool:
         """Whether the server answers; it has our functions then."""

@@ -15,8 +15,12 @@ class ConnectionLost(StoreUnavailable):
     """The connection ended before the reply: the command may have run, or not."""
 
 
-class FunctionMissing(StoreUnavailable):
-    """The server does not have our functions (restarted empty): nothing ran."""
+class NothingRan(StoreUnavailable):
+    """The command certainly did not run: it was never sent, or the server refused to begin."""
+
+
+class FunctionMissing(NothingRan):
+    """The server does not have our functions (restarted empty)."""
 
 
 class ServerStartError(StoreError):

@@ -145,8 +145,9 @@ class StoreGate:
         chain.running = False
 
     async def _write(self, chain: _Chain, batch: list[_Entry], sealed: list[Settlement]) -> None:
-        sent = not chain.journaled
-        taken = await self._delivery.send(sealed) if sent else 0
+        taken, unseen = 0, True  # of the first that was not taken: nobody but us has seen it
+        if not chain.journaled:
+            taken, unseen = await self._delivery.send(sealed)
         if sealed:
             chain.last_hash = sealed[-1].record.hash  # they may have been sealed anew
         _answer(batch[:taken], sealed[:taken])
@@ -158,7 +159,7 @@ class StoreGate:
             await self._journal(rest)
         except StoreUnavailable:
             chain.journaled -= len(rest)
-            if not sent:
+            if unseen:
                 chain.take_back(rest[0].record)
             raise
         _answer(batch[taken:], rest)

@@ -166,7 +166,7 @@ class Replayer:
                 if agent_id in stuck:
                     continue
                 settlements = source.linked(list(group))
-                taken = await self._delivery.send(settlements)
+                taken, _ = await self._delivery.send(settlements)
                 source.mark(settlements[:taken])
                 if source is self._own:
                     for one in settlements[:taken]:

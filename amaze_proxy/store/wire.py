@@ -10,7 +10,7 @@ from typing import cast
 
 import hiredis
 
-from amaze_proxy.store.errors import ConnectionLost, FunctionMissing, StoreUnavailable
+from amaze_proxy.store.errors import ConnectionLost, FunctionMissing, NothingRan, StoreUnavailable
 
 Reply = bytes | int | None | list["Reply"]
 """A RESP2 reply."""
@@ -30,11 +30,16 @@ class Command:
             self.reply.set_exception(error)
 
 
+# What a server that is full, or not in a state to write, says before it begins with a function.
+_BEFORE = ("MISCONF ", "OOM ", "READONLY ", "NOREPLICAS ", "LOADING ", "MASTERDOWN ")
+
+
 def server_error(message: str) -> StoreUnavailable:
     """An error reply as our exception. Every one of them means: not decided."""
     if "Function not found" in message:
         return FunctionMissing(message)
-    return StoreUnavailable(f"the store refused: {message}")
+    kind = NothingRan if message.startswith(_BEFORE) else StoreUnavailable
+    return kind(f"the store refused: {message}")
 
 
 class RespProtocol(asyncio.Protocol):

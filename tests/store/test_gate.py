@@ -17,8 +17,9 @@ import pytest
 from amaze_proxy.store import client
 from amaze_proxy.store.admission import Outcome
 from amaze_proxy.store.connection import Connection, Endpoint
-from amaze_proxy.store.errors import StoreUnavailable
+from amaze_proxy.store.errors import FunctionMissing, NothingRan, StoreUnavailable
 from amaze_proxy.store.store import open_store
+from amaze_proxy.store.wire import server_error
 from tests.patience import PATIENCE
 
 
@@ -220,15 +221,33 @@ async def cutting_relay(target, path):
     await server.wait_closed()
 
 
-async def test_without_a_journal_a_lost_record_is_told(own_server, script):
+async def test_without_a_journal_a_lost_record_is_told_and_leaves_no_gap(own_server, script):
     store = await open_store(own_server.url, timeout=PATIENCE)
     await script.enrol(store)
     await store.client.config_set("maxmemory", 1)
     with pytest.raises(StoreUnavailable, match="no journal"):
         await store.gate.settle(script.refusal())
     await store.client.config_set("maxmemory", 0)
-    assert (await store.gate.settle(script.refusal())).seq == 2
+    assert (await store.gate.settle(script.refusal())).seq == 1
+    assert await store.audit.verify("alice") == []
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("MISCONF Errors writing to the AOF file: No space left on device", NothingRan),
+        ("OOM command not allowed when used memory > 'maxmemory'.", NothingRan),
+        ("READONLY You can't write against a read only replica.", NothingRan),
+        ("LOADING Valkey is loading the dataset in memory", NothingRan),
+        ("ERR Function not found", FunctionMissing),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", StoreUnavailable),
+        ("ERR OOM in the middle of a function", StoreUnavailable),
+    ],
+)
+def test_what_an_error_says_of_the_command(said: str, kind: type[StoreUnavailable]) -> None:
+    """Only where certainly nothing ran is the number of a record given out again."""
+    assert type(server_error(said)) is kind
 
 
 async def test_an_unwritable_journal_is_told_and_leaves_no_gap(
