@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import threading
@@ -66,7 +67,9 @@ class Session:
         """A tool's text; "", or the reason for which we refused it."""
         answer = self.post(tool(name, **arguments))
         reason = answer.headers.get("x-amaze-reason", "")
-        result = messages(answer)[-1]["result"]
+        told = messages(answer)[-1]
+        assert "result" in told, (reason, told)
+        result = told["result"]
         assert result.get("isError", False) == bool(reason)
         return result["content"][0]["text"], reason
 
@@ -104,6 +107,9 @@ class Scripted:
     body: bytes | None = None
 
 
+_NUMBERS = itertools.count(1)
+
+
 class ScriptedServer:
     """A server that answers as it is told: `next`, once each, then a plain result."""
 
@@ -135,9 +141,12 @@ class ScriptedServer:
 
         self.seen: list[Any] = []
         self.next: list[Scripted] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # An address of its own: a port that an agent of an earlier test had would still be its.
+        number = next(_NUMBERS)
+        host = f"127.0.{77 + number // 250}.{1 + number % 250}"
+        self._server = ThreadingHTTPServer((host, 0), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/mcp"
+        self.url = f"http://{host}:{self._server.server_port}/mcp"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
